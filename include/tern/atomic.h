@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * atomic.h: the only file that knows atomics.
+ *
+ * One source of every algorithm, three ways to compile it:
+ *   C11      <stdatomic.h>
+ *   C++      std::atomic, same size and bytes
+ *   model    Relacy's atomics (TERN_MODEL), for the checker under tests/model/
+ *
+ * Operations carry their order in their name. Every operation that orders
+ * anything also carries the name of its site:
+ *
+ *     tern_a32_store_release(&shared->tail, word, RING_1_PUBLISH);
+ *
+ * RING_1 is the edge (see docs/memory-model.md), the rest says which access.
+ * Native builds drop the name; the model weakens one named site at a time and
+ * expects a failing execution. tools/check-edges reads the same names.
+ *
+ * Only operations in use exist. There is no seq_cst and no fence here.
+ */
+#ifndef TERN_ATOMIC_H
+#define TERN_ATOMIC_H
+
+#include "base.h"
+
+#if defined(TERN_MODEL)
+
+/* ---- Relacy: included by the test before this header -------------------- */
+
+/* The order to use at a site: the given one, or a weaker one under mutation. */
+rl::memory_order tern_model_order(const char *site, rl::memory_order order);
+/* Payload bytes are tracked by the model, so that a race on them is an error. */
+void tern_model_payload_write(const void *address, size_t size_bytes);
+void tern_model_payload_read(const void *address, size_t size_bytes);
+
+typedef struct { rl::atomic<int> value; } tern_a32;
+typedef struct { rl::atomic<long long> value; } tern_a64;
+
+#define TERN__AT(site, order) tern_model_order(#site, rl::order)
+
+#define tern_a32_load_relaxed(a) ((uint32_t)(a)->value.load(rl::mo_relaxed, $))
+#define tern_a32_load_acquire(a, site) ((uint32_t)(a)->value.load(TERN__AT(site, mo_acquire), $))
+#define tern_a32_store_relaxed(a, v) ((a)->value.store((int)(v), rl::mo_relaxed, $))
+#define tern_a32_store_release(a, v, site) ((a)->value.store((int)(v), TERN__AT(site, mo_release), $))
+#define tern_a32_exchange_release(a, v, site) \
+    ((uint32_t)(a)->value.exchange((int)(v), TERN__AT(site, mo_release), $))
+#define tern_a32_fetch_add_relaxed(a, v) ((uint32_t)(a)->value.fetch_add((int)(v), rl::mo_relaxed, $))
+#define tern_a64_load_relaxed(a) ((uint64_t)(a)->value.load(rl::mo_relaxed, $))
+#define tern_a64_store_relaxed(a, v) ((a)->value.store((long long)(v), rl::mo_relaxed, $))
+
+static inline bool tern__model_cas32(tern_a32 *a, uint32_t *expected, uint32_t desired,
+                                     rl::memory_order order, rl::memory_order failure, rl::debug_info const &info)
+{
+    int seen = (int)*expected;
+    bool swapped = a->value.compare_exchange_strong(seen, (int)desired, order, info, failure, info);
+    *expected = (uint32_t)seen;
+    return swapped;
+}
+static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t desired,
+                                     rl::debug_info const &info)
+{
+    long long seen = (long long)*expected;
+    bool swapped = a->value.compare_exchange_strong(seen, (long long)desired, rl::mo_relaxed, info,
+                                                    rl::mo_relaxed, info);
+    *expected = (uint64_t)seen;
+    return swapped;
+}
+#define tern_a32_cas_relaxed(a, e, d) tern__model_cas32(a, e, d, rl::mo_relaxed, rl::mo_relaxed, $)
+#define tern_a32_cas_acquire(a, e, d, site) \
+    tern__model_cas32(a, e, d, TERN__AT(site, mo_acquire), rl::mo_relaxed, $)
+#define tern_a32_cas_release(a, e, d, site) \
+    tern__model_cas32(a, e, d, TERN__AT(site, mo_release), rl::mo_relaxed, $)
+#define tern_a64_cas_relaxed(a, e, d) tern__model_cas64(a, e, d, $)
+
+#define tern_cpu_relax() rl::yield(1, $)
+#define tern_prefetch(address) ((void)(address))
+#define TERN_SHARED_ASSERT(condition, text)
+
+#else
+
+/* ---- C11 and C++ --------------------------------------------------------- */
+
+#ifdef __cplusplus
+#  include <atomic>
+#  define TERN__STD std::
+typedef struct { std::atomic<uint32_t> value; } tern_a32;
+typedef struct { std::atomic<uint64_t> value; } tern_a64;
+#else
+#  include <stdatomic.h>
+#  define TERN__STD
+typedef struct { _Atomic(uint32_t) value; } tern_a32;
+typedef struct { _Atomic(uint64_t) value; } tern_a64;
+#endif
+
+TERN_STATIC_ASSERT(sizeof(tern_a32) == 4, "a shared 32-bit word has 4 bytes in every language");
+TERN_STATIC_ASSERT(sizeof(tern_a64) == 8, "a shared 64-bit word has 8 bytes in every language");
+TERN_STATIC_ASSERT(ATOMIC_INT_LOCK_FREE == 2 && sizeof(int) == 4, "32-bit atomics must be lock-free");
+TERN_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(long long) == 8, "64-bit atomics must be lock-free");
+
+/* Offsets and sizes of shared structs: checked wherever the real types are. */
+#define TERN_SHARED_ASSERT(condition, text) TERN_STATIC_ASSERT(condition, text)
+
+#define TERN__LOAD(bits, type, name, order) \
+    TERN_INLINE type tern__##name(const tern_a##bits *a) \
+    { return TERN__STD atomic_load_explicit(&a->value, TERN__STD order); }
+#define TERN__STORE(bits, type, name, order) \
+    TERN_INLINE void tern__##name(tern_a##bits *a, type v) \
+    { TERN__STD atomic_store_explicit(&a->value, v, TERN__STD order); }
+#define TERN__RMW(bits, type, name, operation, order) \
+    TERN_INLINE type tern__##name(tern_a##bits *a, type v) \
+    { return TERN__STD operation(&a->value, v, TERN__STD order); }
+#define TERN__CAS(bits, type, name, order) \
+    TERN_INLINE bool tern__##name(tern_a##bits *a, type *expected, type desired) \
+    { return TERN__STD atomic_compare_exchange_strong_explicit( \
+          &a->value, expected, desired, TERN__STD order, TERN__STD memory_order_relaxed); }
+
+TERN__LOAD(32, uint32_t, a32_load_relaxed, memory_order_relaxed)
+TERN__LOAD(32, uint32_t, a32_load_acquire, memory_order_acquire)
+TERN__STORE(32, uint32_t, a32_store_relaxed, memory_order_relaxed)
+TERN__STORE(32, uint32_t, a32_store_release, memory_order_release)
+TERN__RMW(32, uint32_t, a32_exchange_release, atomic_exchange_explicit, memory_order_release)
+TERN__RMW(32, uint32_t, a32_fetch_add_relaxed, atomic_fetch_add_explicit, memory_order_relaxed)
+TERN__CAS(32, uint32_t, a32_cas_relaxed, memory_order_relaxed)
+TERN__CAS(32, uint32_t, a32_cas_acquire, memory_order_acquire)
+TERN__CAS(32, uint32_t, a32_cas_release, memory_order_release)
+TERN__LOAD(64, uint64_t, a64_load_relaxed, memory_order_relaxed)
+TERN__STORE(64, uint64_t, a64_store_relaxed, memory_order_relaxed)
+TERN__CAS(64, uint64_t, a64_cas_relaxed, memory_order_relaxed)
+
+#undef TERN__LOAD
+#undef TERN__STORE
+#undef TERN__RMW
+#undef TERN__CAS
+
+/* The public spelling; relaxed operations order nothing and have no site. */
+#define tern_a32_load_relaxed(a) tern__a32_load_relaxed(a)
+#define tern_a32_load_acquire(a, site) tern__a32_load_acquire(a)
+#define tern_a32_store_relaxed(a, v) tern__a32_store_relaxed(a, v)
+#define tern_a32_store_release(a, v, site) tern__a32_store_release(a, v)
+#define tern_a32_exchange_release(a, v, site) tern__a32_exchange_release(a, v)
+#define tern_a32_fetch_add_relaxed(a, v) tern__a32_fetch_add_relaxed(a, v)
+#define tern_a32_cas_relaxed(a, e, d) tern__a32_cas_relaxed(a, e, d)
+#define tern_a32_cas_acquire(a, e, d, site) tern__a32_cas_acquire(a, e, d)
+#define tern_a32_cas_release(a, e, d, site) tern__a32_cas_release(a, e, d)
+#define tern_a64_load_relaxed(a) tern__a64_load_relaxed(a)
+#define tern_a64_store_relaxed(a, v) tern__a64_store_relaxed(a, v)
+#define tern_a64_cas_relaxed(a, e, d) tern__a64_cas_relaxed(a, e, d)
+
+/** Tell the processor that this is a polling loop; no memory order. */
+TERN_INLINE void tern_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+#  define tern_prefetch(address) __builtin_prefetch(address, 0, 3)
+#else
+#  define tern_prefetch(address) ((void)(address))
+#endif
+
+#endif /* TERN_MODEL */
+
+/* ---- Payload -------------------------------------------------------------- */
+/* Bytes that an edge publishes are copied through these two and nothing else,
+ * so that the model sees each access to them. */
+
+TERN_INLINE void tern_copy_to_shared(void *shared, const void *from, size_t size_bytes)
+{
+    tern__memcpy(shared, from, size_bytes);
+#if defined(TERN_MODEL)
+    tern_model_payload_write(shared, size_bytes);
+#endif
+}
+
+TERN_INLINE void tern_copy_from_shared(void *to, const void *shared, size_t size_bytes)
+{
+#if defined(TERN_MODEL)
+    tern_model_payload_read(shared, size_bytes);
+#endif
+    tern__memcpy(to, shared, size_bytes);
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * open.h: primitives by their names in a region.
+ *
+ *     tern_ring_desc desc = { 64, 1024, TERN_RING_WAITABLE };
+ *     tern_ring_open_producer(&p, &region, "samples", &desc);   // makes it if it is not there
+ *     tern_ring_open_consumer(&c, &region, "samples", NULL);    // must be there
+ *
+ * Whoever comes first makes the object; who comes later with a description checks it
+ * against what is there. Either end may come first.
+ */
+#ifndef TERN_OPEN_H
+#define TERN_OPEN_H
+
+#include "region.h"
+#include "ring.h"
+
+TERN_EXTERN_C_BEGIN
+
+/**
+ * Open the producer's end of a ring.
+ *
+ * @param name 1 to 31 bytes
+ * @param desc made with this if the name is new, compared with what is there if not;
+ *             NULL: must exist, whatever its size
+ * @return TERN_OK; TERN_ERR_NOT_FOUND (desc is NULL); TERN_ERR_NOT_READY: its maker has
+ *         not finished, try again; TERN_ERR_MISMATCH: another type, item size,
+ *         capacity or flags; TERN_ERR_FULL: no room in the region;
+ *         TERN_ERR_ARGUMENT; TERN_ERR_DOMAIN; TERN_ERR_CORRUPT. On failure the view
+ *         is all zero.
+ *
+ * Role: producer. Progress: lock-free. Order: acquire [REGION-2], [RING-0].
+ * Crash: a maker that dies half-way leaves the name NOT_READY.
+ * A view that is opened in the MAIN domain refuses *_wait with TERN_ERR_DOMAIN.
+ */
+TERN_API tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region *region, const char *name,
+                                             const tern_ring_desc *desc);
+
+/** Open the consumer's end of a ring; as tern_ring_open_producer(). Role: consumer. */
+TERN_API tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, const char *name,
+                                             const tern_ring_desc *desc);
+
+TERN_EXTERN_C_END
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/** tern.h: all of Tern. */
+#ifndef TERN_H
+#define TERN_H
+
+#include "base.h"
+#include "atomic.h"
+#include "wait.h"
+#include "ring.h"
+#include "region.h"
+#include "shm.h"
+#include "open.h"
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* internal.h: what the files of lib/ share and nobody else sees. */
+#ifndef TERN_INTERNAL_H
+#define TERN_INTERNAL_H
+
+#include "../include/tern/wait.h"
+
+TERN_EXTERN_C_BEGIN
+
+#define TERN__HASH_START 2166136261u
+
+/* Hash of bytes, to be continued: guards header words against damage, not against malice. */
+uint32_t tern__hash(uint32_t hash, const void *bytes, size_t size_bytes);
+
+/* Whether memory can hold an object at all: not NULL, aligned, large enough for its header. */
+TERN_INLINE tern_status tern__check_memory(const void *memory, size_t size_bytes, size_t header_bytes)
+{
+    if (!memory) return TERN_ERR_ARGUMENT;
+    if ((uintptr_t)memory % TERN_ALIGNMENT != 0) return TERN_ERR_ALIGNMENT;
+    return size_bytes < header_bytes ? TERN_ERR_MEMORY : TERN_OK;
+}
+
+/* An absolute point on the monotonic clock from a time-out; FOREVER stays FOREVER. */
+TERN_INLINE uint64_t tern__deadline(uint64_t timeout_ns)
+{
+    if (timeout_ns == TERN_WAIT_FOREVER) return TERN_WAIT_FOREVER;
+    uint64_t now = tern_now_ns();
+    return timeout_ns > TERN_WAIT_FOREVER - 1 - now ? TERN_WAIT_FOREVER - 1 : now + timeout_ns;
+}
+
+/* What is left of it; 0 when it has passed. */
+TERN_INLINE uint64_t tern__time_left(uint64_t deadline_ns)
+{
+    if (deadline_ns == TERN_WAIT_FOREVER) return TERN_WAIT_FOREVER;
+    uint64_t now = tern_now_ns();
+    return deadline_ns > now ? deadline_ns - now : 0;
+}
+
+TERN_EXTERN_C_END
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* os.h: all that Tern's waiting asks of an operating system, as one table.
+ * One file a platform implements it; tests replace it to inject signals, spurious
+ * wakes and late ones. */
+#ifndef TERN_OS_H
+#define TERN_OS_H
+
+#include "../internal.h"
+
+TERN_EXTERN_C_BEGIN
+
+typedef struct tern__os {
+    const char *name;
+    /* TERN_OK (woken, changed, interrupted or for no reason), TIMEOUT or UNSUPPORTED */
+    tern_status (*wait)(tern_a32 *word, uint32_t expected, uint64_t timeout_ns);
+    void (*wake)(tern_a32 *word);
+    uint64_t (*now_ns)(void);
+} tern__os;
+
+extern const tern__os tern__os_futex, tern__os_portable, tern__os_wasm, tern__os_none;
+
+/* The table in force. Set at build time; only tests change it, before any thread waits. */
+extern const tern__os *tern__os_current;
+
+TERN_EXTERN_C_END
+
+/* Which one: TERN_WAIT_BACKEND_PORTABLE forces the fallback, otherwise by platform. */
+#if defined(__wasm__)
+#  define TERN__OS_WASM 1
+#elif defined(__linux__) || defined(__unix__) || defined(__APPLE__)
+#  define TERN__OS_PORTABLE 1
+#  if defined(__linux__)
+#    define TERN__OS_FUTEX 1
+#  endif
+#else
+#  define TERN__OS_NONE 1
+#endif
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* region.c: header and directory of a region.
+ *
+ * The directory is a linked list in an array. An adder takes an entry by counting, writes
+ * name and type into it, and links it behind the last one by compare-exchange; if another
+ * adder was faster, it looks whether that one has the same name. So a name is unique by
+ * construction and no adder waits for another. Memory is taken after linking, by the one
+ * owner of the name. */
+#include "internal.h"
+#include "../include/tern/region.h"
+
+#if defined(__linux__)
+#include <unistd.h>
+#define CREATOR() ((uint32_t)getpid())
+#else
+#define CREATOR() 0u
+#endif
+
+static uint32_t geometry_check(const struct tern_region_geometry *g)
+{
+    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_region_geometry, check));
+}
+
+static uint64_t round_up(uint64_t value, uint64_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+/* All but the total size; false if there can be no such region. */
+static bool geometry_from_desc(struct tern_region_geometry *g, const tern_region_desc *desc)
+{
+    const tern_region_desc defaults = { 0, 0, 0, 0 };
+    if (!desc) desc = &defaults;
+    if (desc->domain > TERN_DOMAIN_SERVER) return false;
+    if (desc->max_objects > TERN_REGION_MAX_OBJECTS || desc->max_peers > TERN_REGION_MAX_PEERS) return false;
+    tern__memset(g, 0, sizeof *g);
+    g->layout_version = TERN_LAYOUT_VERSION;
+    g->layout_hash = tern_layout_hash();
+    g->session = desc->session;
+    g->domain = desc->domain;
+    g->max_objects = desc->max_objects ? desc->max_objects : TERN_REGION_DEFAULT_OBJECTS;
+    g->max_peers = desc->max_peers ? desc->max_peers : TERN_REGION_DEFAULT_PEERS;
+    g->heap_offset_bytes = round_up(sizeof(struct tern_region_shared)
+        + (uint64_t)g->max_objects * sizeof(struct tern_region_entry)
+        + (uint64_t)g->max_peers * sizeof(struct tern_region_peer), TERN_SEPARATION);
+    return true;
+}
+
+size_t tern_region_size(const tern_region_desc *desc)
+{
+    struct tern_region_geometry g;
+    return geometry_from_desc(&g, desc) ? (size_t)g.heap_offset_bytes : 0;
+}
+
+size_t tern_region_object_size(size_t size_bytes)
+{
+    if (size_bytes > SIZE_MAX - TERN_SEPARATION) return SIZE_MAX;
+    return (size_t)round_up(size_bytes, TERN_SEPARATION);
+}
+
+tern_status tern_region_format(void *memory, size_t size_bytes, const tern_region_desc *desc)
+{
+    struct tern_region_geometry g;
+    tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_region_shared));
+    if (!geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
+    if (status != TERN_OK) return status;
+    if (size_bytes < g.heap_offset_bytes) return TERN_ERR_MEMORY;
+    g.total_size_bytes = size_bytes;
+    g.creator = CREATOR();
+    g.check = geometry_check(&g);
+
+    struct tern_region_shared *shared = (struct tern_region_shared *)memory;
+    struct tern_region_entry *directory = (struct tern_region_entry *)(shared + 1);
+    /* relaxed, all of these: nobody may use the memory before the magic is there */
+    tern_a32_store_relaxed(&shared->magic, 0);
+    tern_copy_to_shared(&shared->geometry, &g, sizeof g);
+    shared->reserved = 0;
+    tern__memset(shared->pad0, 0, sizeof shared->pad0);
+    tern__memset(shared->pad1, 0, sizeof shared->pad1);
+    tern_a32_store_relaxed(&shared->entries_used, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&shared->first, 0); /* relaxed: as above */
+    tern_a64_store_relaxed(&shared->heap_used_bytes, 0); /* relaxed: as above */
+    for (uint32_t i = 0; i < g.max_objects; i++) {
+        tern_a32_store_relaxed(&directory[i].next, 0); /* relaxed: as above */
+        tern_a32_store_relaxed(&directory[i].state, TERN__ENTRY_FORMATTING); /* relaxed: as above */
+        directory[i].type = 0;
+    }
+    tern__memset((void *)(directory + g.max_objects), 0, (size_t)g.max_peers * sizeof(struct tern_region_peer));
+    /* [REGION-0] release: header and empty directory before the magic.
+     * Pairs with: [REGION-0] acquire in load_geometry().
+     * Otherwise: an attach may see entries of what was in the memory before. */
+    tern_a32_store_release(&shared->magic, TERN_REGION_MAGIC, REGION_0_FORMAT);
+    return TERN_OK;
+}
+
+/* Copy the geometry out, once, and check every word of the copy. */
+static tern_status load_geometry(struct tern_region_geometry *g, const void *memory, size_t size_bytes)
+{
+    tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_region_shared));
+    if (status != TERN_OK) return status;
+    const struct tern_region_shared *shared = (const struct tern_region_shared *)memory;
+    /* [REGION-0] acquire: header and empty directory after the magic.
+     * Pairs with: [REGION-0] release in tern_region_format().
+     * Otherwise: a half-written header may pass for a damaged one. */
+    uint32_t magic = tern_a32_load_acquire(&shared->magic, REGION_0_ATTACH);
+    if (magic == 0) return TERN_ERR_NOT_READY;
+    if (magic != TERN_REGION_MAGIC) return TERN_ERR_CORRUPT;
+    tern_copy_from_shared(g, &shared->geometry, sizeof *g);
+    if (g->layout_version != TERN_LAYOUT_VERSION || g->layout_hash != tern_layout_hash()) return TERN_ERR_VERSION;
+    if (g->check != geometry_check(g)) return TERN_ERR_CORRUPT;
+
+    struct tern_region_geometry expected;
+    tern_region_desc desc = { g->session, g->max_objects, g->max_peers, g->domain };
+    if (g->max_objects == 0 || g->max_peers == 0) return TERN_ERR_CORRUPT;
+    if (!geometry_from_desc(&expected, &desc) || g->heap_offset_bytes != expected.heap_offset_bytes)
+        return TERN_ERR_CORRUPT;
+    if (g->total_size_bytes < g->heap_offset_bytes) return TERN_ERR_CORRUPT;
+    return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : TERN_OK;
+}
+
+tern_status tern_region_attach(tern_region *region, void *memory, size_t size_bytes, const tern_attach_desc *desc)
+{
+    const tern_attach_desc defaults = { 0, TERN_DOMAIN_WORKER };
+    struct tern_region_geometry g;
+    if (!desc) desc = &defaults;
+    tern__memset(region, 0, sizeof *region);
+    tern_status status = load_geometry(&g, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    if (desc->domain > TERN_DOMAIN_SERVER) return TERN_ERR_ARGUMENT;
+    if (desc->session != g.session) return TERN_ERR_SESSION;
+    region->size_bytes = g.total_size_bytes;
+    region->session = g.session;
+    region->domain = desc->domain;
+    region->max_objects = g.max_objects;
+    region->max_peers = g.max_peers;
+    region->heap_offset_bytes = g.heap_offset_bytes;
+    region->fd = -1;
+    region->shared = (struct tern_region_shared *)memory;
+    region->directory = (struct tern_region_entry *)(region->shared + 1);
+    return TERN_OK;
+}
+
+void tern_region_detach(tern_region *region)
+{
+    tern__memset(region, 0, sizeof *region);
+    region->fd = -1;
+}
+
+tern_status tern_region_inspect(tern_region_info *info, const void *memory, size_t size_bytes)
+{
+    struct tern_region_geometry g;
+    tern__memset(info, 0, sizeof *info);
+    tern_status status = load_geometry(&g, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    const struct tern_region_shared *shared = (const struct tern_region_shared *)memory;
+    info->size_bytes = g.total_size_bytes;
+    info->session = g.session;
+    info->domain = g.domain;
+    info->max_objects = g.max_objects;
+    info->max_peers = g.max_peers;
+    info->creator = g.creator;
+    info->heap_size_bytes = g.total_size_bytes - g.heap_offset_bytes;
+    /* relaxed, both: numbers to look at */
+    info->was_heap_used_bytes = tern_a64_load_relaxed(&shared->heap_used_bytes);
+    info->was_objects = tern_a32_load_relaxed(&shared->entries_used); /* relaxed: as above */
+    if (info->was_objects > g.max_objects) info->was_objects = g.max_objects;
+    return TERN_OK;
+}
+
+/* ---- Directory ------------------------------------------------------------------- */
+
+/* Name into a zero-padded field; false if it is empty or too long. */
+static bool copy_name(char to[TERN_NAME_BYTES], const char *name)
+{
+    size_t length = 0;
+    if (!name) return false;
+    tern__memset(to, 0, TERN_NAME_BYTES);
+    while (name[length] != '\0' && length < TERN_NAME_BYTES) {
+        to[length] = name[length];
+        length++;
+    }
+    return length > 0 && length < TERN_NAME_BYTES;
+}
+
+/* Follow one link. 0: end of the list; otherwise index + 1, bounded. */
+static uint32_t follow(const tern_region *region, const tern_a32 *link, bool *corrupt)
+{
+    /* [REGION-1] acquire: the entry's name and type after the link to it.
+     * Pairs with: [REGION-1] release in link_entry().
+     * Otherwise: a name may be read before it is written. */
+    uint32_t next = tern_a32_load_acquire(link, REGION_1_FOLLOW);
+    if (next <= region->max_objects) return next;
+    *corrupt = true;
+    return 0;
+}
+
+/* Copy an entry out, once, and bound what it says. */
+static tern_status load_entry(const tern_region *region, uint32_t index, tern_object *object)
+{
+    const struct tern_region_entry *entry = &region->directory[index];
+    tern__memset(object, 0, sizeof *object);
+    tern_copy_from_shared(object->name, entry->name, TERN_NAME_BYTES);
+    tern_copy_from_shared(&object->type, &entry->type, sizeof object->type);
+    object->index = index;
+    if (object->name[TERN_NAME_BYTES - 1] != '\0') {
+        object->name[TERN_NAME_BYTES - 1] = '\0';
+        return object->status = TERN_ERR_CORRUPT;
+    }
+    /* [REGION-2] acquire: the formatted object, its place and size after READY.
+     * Pairs with: [REGION-2] release in tern_region_publish().
+     * Otherwise: an object may be used before it is formatted. */
+    uint32_t state = tern_a32_load_acquire(&entry->state, REGION_2_SEE);
+    if (state == TERN__ENTRY_FORMATTING) return object->status = TERN_ERR_NOT_READY;
+    if (state == TERN__ENTRY_FAILED) return object->status = TERN_ERR_FULL;
+    if (state != TERN__ENTRY_READY) return object->status = TERN_ERR_CORRUPT;
+    tern_copy_from_shared(&object->offset_bytes, &entry->offset_bytes, sizeof object->offset_bytes);
+    tern_copy_from_shared(&object->size_bytes, &entry->size_bytes, sizeof object->size_bytes);
+    uint64_t offset = object->offset_bytes;
+    if (offset < region->heap_offset_bytes || offset > region->size_bytes || offset % TERN_ALIGNMENT != 0
+        || object->size_bytes > region->size_bytes - offset)
+        return object->status = TERN_ERR_CORRUPT;
+    object->memory = (unsigned char *)region->shared + offset;
+    return object->status = TERN_OK;
+}
+
+/* Find a name from a link on. Ends at the last link if it is not there. */
+static tern_status search(const tern_region *region, const char name[TERN_NAME_BYTES], tern_a32 **link,
+                          tern_object *object)
+{
+    bool corrupt = false;
+    for (uint32_t steps = 0; steps <= region->max_objects; steps++) {
+        uint32_t next = follow(region, *link, &corrupt);
+        if (corrupt) return TERN_ERR_CORRUPT;
+        if (next == 0) return TERN_ERR_NOT_FOUND;
+        tern_status status = load_entry(region, next - 1, object);
+        if (tern__memcmp(object->name, name, TERN_NAME_BYTES) == 0) return status;
+        *link = &region->directory[next - 1].next;
+    }
+    return TERN_ERR_CORRUPT;   /* a circle */
+}
+
+tern_status tern_region_find(const tern_region *region, const char *name, uint32_t type, tern_object *object)
+{
+    char wanted[TERN_NAME_BYTES];
+    tern_a32 *link = &region->shared->first;
+    tern__memset(object, 0, sizeof *object);
+    if (!copy_name(wanted, name)) return TERN_ERR_ARGUMENT;
+    tern_status status = search(region, wanted, &link, object);
+    if (status == TERN_ERR_NOT_FOUND || status == TERN_ERR_CORRUPT) return status;
+    uint32_t domains;
+    tern_copy_from_shared(&domains, &region->directory[object->index].domains, sizeof domains);
+    if (domains != 0 && !(domains >> region->domain & 1)) return TERN_ERR_DOMAIN;
+    if (type != 0 && object->type != type) return TERN_ERR_MISMATCH;
+    return status;
+}
+
+/* Take an entry that nobody else has. */
+static bool take_entry(tern_region *region, uint32_t *index)
+{
+    /* relaxed: a count; the entry is published by its link */
+    uint32_t used = tern_a32_load_relaxed(&region->shared->entries_used);
+    do {
+        if (used >= region->max_objects) return false;
+        /* relaxed: as above */
+    } while (!tern_a32_cas_relaxed(&region->shared->entries_used, &used, used + 1));
+    *index = used;
+    return true;
+}
+
+/* Take memory from the heap. */
+static tern_status take_memory(tern_region *region, uint64_t size_bytes, uint64_t *offset_bytes)
+{
+    uint64_t heap_size = (region->size_bytes - region->heap_offset_bytes) / TERN_SEPARATION * TERN_SEPARATION;
+    if (size_bytes > heap_size) return TERN_ERR_FULL;
+    uint64_t need = round_up(size_bytes, TERN_SEPARATION);
+    /* relaxed: a count; the object is published by its state */
+    uint64_t used = tern_a64_load_relaxed(&region->shared->heap_used_bytes);
+    do {
+        if (used > heap_size || used % TERN_SEPARATION != 0) return TERN_ERR_CORRUPT;
+        if (need > heap_size - used) return TERN_ERR_FULL;
+        /* relaxed: as above */
+    } while (!tern_a64_cas_relaxed(&region->shared->heap_used_bytes, &used, used + need));
+    *offset_bytes = region->heap_offset_bytes + used;
+    return TERN_OK;
+}
+
+/* Link our entry behind the last one, unless the name comes up on the way there. */
+static tern_status link_entry(tern_region *region, const char name[TERN_NAME_BYTES], uint32_t index,
+                              tern_a32 *link, tern_object *object)
+{
+    for (;;) {
+        uint32_t none = 0;
+        /* [REGION-1] release: the entry's name and type before the link to it.
+         * Pairs with: [REGION-1] acquire in follow().
+         * Otherwise: a name may be read before it is written. */
+        if (tern_a32_cas_release(link, &none, index + 1, REGION_1_LINK)) return TERN_OK;
+        tern_status status = search(region, name, &link, object);
+        if (status == TERN_ERR_CORRUPT) return status;
+        if (status != TERN_ERR_NOT_FOUND) return TERN_ERR_EXISTS;
+    }
+}
+
+tern_status tern_region_claim(tern_region *region, const char *name, uint32_t type, uint64_t size_bytes,
+                              tern_object *object)
+{
+    char wanted[TERN_NAME_BYTES];
+    uint32_t index, no_domains = 0;
+    tern_a32 *link = &region->shared->first;
+    tern__memset(object, 0, sizeof *object);
+    if (!copy_name(wanted, name) || type == 0 || size_bytes == 0) return TERN_ERR_ARGUMENT;
+    tern_status status = search(region, wanted, &link, object);
+    if (status == TERN_ERR_CORRUPT) return status;
+    if (status != TERN_ERR_NOT_FOUND) return TERN_ERR_EXISTS;
+    if (!take_entry(region, &index)) return TERN_ERR_FULL;
+
+    struct tern_region_entry *entry = &region->directory[index];
+    tern_copy_to_shared(entry->name, wanted, TERN_NAME_BYTES);
+    tern_copy_to_shared(&entry->type, &type, sizeof type);
+    tern_copy_to_shared(&entry->domains, &no_domains, sizeof no_domains);
+    status = link_entry(region, wanted, index, link, object);
+    if (status != TERN_OK) return status;
+
+    tern__memset(object, 0, sizeof *object);
+    tern__memcpy(object->name, wanted, TERN_NAME_BYTES);
+    object->type = type;
+    object->index = index;
+    object->size_bytes = size_bytes;
+    status = take_memory(region, size_bytes, &object->offset_bytes);
+    if (status != TERN_OK) {
+        tern_region_publish(region, object, status);
+        return status;
+    }
+    object->memory = (unsigned char *)region->shared + object->offset_bytes;
+    return TERN_OK;
+}
+
+void tern_region_publish(tern_region *region, const tern_object *object, tern_status outcome)
+{
+    struct tern_region_entry *entry = &region->directory[object->index];
+    tern_copy_to_shared(&entry->offset_bytes, &object->offset_bytes, sizeof object->offset_bytes);
+    tern_copy_to_shared(&entry->size_bytes, &object->size_bytes, sizeof object->size_bytes);
+    /* [REGION-2] release: the formatted object, its place and size before READY.
+     * Pairs with: [REGION-2] acquire in load_entry().
+     * Otherwise: an object may be used before it is formatted. */
+    tern_a32_store_release(&entry->state, outcome == TERN_OK ? (uint32_t)TERN__ENTRY_READY
+                                                             : (uint32_t)TERN__ENTRY_FAILED, REGION_2_PUBLISH);
+}
+
+/* The cursor holds the last entry's index + 1, and above it the steps taken: a peer that ties
+ * the list into a circle cannot keep a reader in it. */
+bool tern_region_next(const tern_region *region, uint64_t *cursor, tern_object *object)
+{
+    bool corrupt = false;
+    uint32_t at = (uint32_t)*cursor, steps = (uint32_t)(*cursor >> 32);
+    if (at > region->max_objects || steps >= region->max_objects) return false;
+    uint32_t next = follow(region, at ? &region->directory[at - 1].next : &region->shared->first, &corrupt);
+    if (corrupt || next == 0) return false;
+    (void)load_entry(region, next - 1, object);
+    *cursor = (uint64_t)(steps + 1) << 32 | next;
+    return true;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* ring.c: the cold half of the ring: format, attach, close, wait. */
+#include "internal.h"
+#include "../include/tern/ring.h"
+
+static uint32_t geometry_check(const struct tern_ring_geometry *g)
+{
+    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_ring_geometry, check));
+}
+
+/* The geometry of a description; false if there can be no such ring. */
+static bool geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
+{
+    if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~TERN_RING_WAITABLE)) return false;
+    uint32_t wanted = desc->capacity_items ? desc->capacity_items : TERN_RING_DEFAULT_CAPACITY_ITEMS;
+    if (wanted > TERN_RING_MAX_CAPACITY_ITEMS) return false;
+    uint32_t capacity = 1;
+    while (capacity < wanted) capacity *= 2;
+    uint64_t items_bytes = (uint64_t)capacity * desc->item_size_bytes;   /* below 2^62 */
+    if (items_bytes > SIZE_MAX - sizeof(struct tern_ring_shared)) return false;
+
+    tern__memset(g, 0, sizeof *g);
+    g->layout_version = TERN_LAYOUT_VERSION;
+    g->item_size_bytes = desc->item_size_bytes;
+    g->capacity_items = capacity;
+    g->flags = desc->flags;
+    g->total_size_bytes = items_bytes + sizeof(struct tern_ring_shared);
+    g->check = geometry_check(g);
+    return true;
+}
+
+size_t tern_ring_size(const tern_ring_desc *desc)
+{
+    struct tern_ring_geometry g;
+    return geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
+}
+
+tern_status tern_ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc)
+{
+    struct tern_ring_geometry g;
+    tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
+    if (!geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
+    if (status != TERN_OK) return status;
+    if (size_bytes < g.total_size_bytes) return TERN_ERR_MEMORY;
+
+    struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
+    /* relaxed, all of these: nobody may use the memory before the magic is there */
+    tern_a32_store_relaxed(&shared->magic, 0);
+    tern_copy_to_shared(&shared->geometry, &g, sizeof g);
+    shared->reserved = 0;
+    tern__memset(shared->pad, 0, sizeof shared->pad);
+    tern_a32_store_relaxed(&shared->producer.word, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&shared->producer.closed, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&shared->consumer.word, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&shared->consumer.closed, 0); /* relaxed: as above */
+    /* [RING-0] release: the whole header before the magic.
+     * Pairs with: [RING-0] acquire in load_geometry().
+     * Otherwise: an attach may read a half-written header. */
+    tern_a32_store_release(&shared->magic, TERN_RING_MAGIC, RING_0_FORMAT);
+    return TERN_OK;
+}
+
+/* Copy the geometry out, once, and check every word of the copy. */
+static tern_status load_geometry(struct tern_ring_geometry *g, const void *memory, size_t size_bytes)
+{
+    tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
+    if (status != TERN_OK) return status;
+    const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
+    /* [RING-0] acquire: the header after the magic.
+     * Pairs with: [RING-0] release in tern_ring_format().
+     * Otherwise: a half-written header may pass for a damaged one. */
+    uint32_t magic = tern_a32_load_acquire(&shared->magic, RING_0_ATTACH);
+    if (magic == 0) return TERN_ERR_NOT_READY;
+    if (magic != TERN_RING_MAGIC) return TERN_ERR_CORRUPT;
+    tern_copy_from_shared(g, &shared->geometry, sizeof *g);
+    if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
+    if (g->check != geometry_check(g)) return TERN_ERR_CORRUPT;
+
+    struct tern_ring_geometry expected;
+    tern_ring_desc desc = { g->item_size_bytes, g->capacity_items, g->flags };
+    if (!geometry_from_desc(&expected, &desc)) return TERN_ERR_CORRUPT;
+    if (tern__memcmp(&expected, g, sizeof expected) != 0) return TERN_ERR_CORRUPT;
+    return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : TERN_OK;
+}
+
+/* Both indices, checked against each other. An end reads its own index here and never again. */
+static tern_status load_indices(const struct tern_ring_shared *shared, uint32_t capacity_items,
+                                uint32_t *head, uint32_t *tail)
+{
+    /* relaxed: no slot is read or written on the strength of these two; the first push or
+     * pop looks at the other end again, with acquire */
+    *head = tern_a32_load_relaxed(&shared->consumer.word) >> 1;
+    *tail = tern_a32_load_relaxed(&shared->producer.word) >> 1; /* relaxed: as above */
+    return ((*tail - *head) & TERN__RING_INDEX_MASK) > capacity_items ? TERN_ERR_CORRUPT : TERN_OK;
+}
+
+static unsigned char *items_of(struct tern_ring_shared *shared)
+{
+    return (unsigned char *)shared + sizeof *shared;
+}
+
+tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)
+{
+    struct tern_ring_geometry g;
+    uint32_t head, tail;
+    tern__memset(p, 0, sizeof *p);
+    tern_status status = load_geometry(&g, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
+    status = load_indices(shared, g.capacity_items, &head, &tail);
+    if (status != TERN_OK) return status;
+
+    p->capacity_items = g.capacity_items;
+    p->item_size_bytes = g.item_size_bytes;
+    p->spin_checks = TERN_SPIN_CHECKS;
+    p->may_block = true;
+    p->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
+    p->tail = p->limit = tail;
+    p->shared = shared;
+    p->items = items_of(shared);
+    return TERN_OK;
+}
+
+tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)
+{
+    struct tern_ring_geometry g;
+    uint32_t head, tail;
+    tern__memset(c, 0, sizeof *c);
+    tern_status status = load_geometry(&g, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
+    status = load_indices(shared, g.capacity_items, &head, &tail);
+    if (status != TERN_OK) return status;
+
+    c->capacity_items = g.capacity_items;
+    c->item_size_bytes = g.item_size_bytes;
+    c->spin_checks = TERN_SPIN_CHECKS;
+    c->may_block = true;
+    c->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
+    c->head = c->limit = c->released = head;
+    c->shared = shared;
+    c->items = items_of(shared);
+    tern_ring_consumer_release_every(c, 256);
+    return TERN_OK;
+}
+
+void tern_ring_consumer_release_every(tern_ring_consumer *c, uint32_t items)
+{
+    uint32_t most = c->capacity_items / 4;
+    if (items > most) items = most;
+    c->release_every_items = items ? items : 1;
+}
+
+void tern_ring_detach_producer(tern_ring_producer *p)
+{
+    tern__memset(p, 0, sizeof *p);
+}
+
+void tern_ring_detach_consumer(tern_ring_consumer *c)
+{
+    if (c->shared && c->released != c->head) tern__ring_publish_head(c);
+    tern__memset(c, 0, sizeof *c);
+}
+
+/* ---- Close -------------------------------------------------------------------- */
+
+/* Closing is the same on both ends: the flag, then the end's own word once more, so that
+ * whoever sleeps on the word, or is about to, learns of it from the word alone. */
+static void close_end(struct tern_ring_end *end, uint32_t index, bool waitable)
+{
+    /* [RING-3] release: everything that this end published before it closed.
+     * Pairs with: [RING-3] acquire in is_closed().
+     * Otherwise: "closed and empty" may be said of a ring that still holds items. */
+    tern_a32_store_release(&end->closed, 1, RING_3_CLOSE);
+    if (!waitable) return;
+    /* [RING-4] release: the flag before the word.
+     * Pairs with: [RING-4] acquire in sleep_on().
+     * Otherwise: a sleeper that arms SLEEP after this may miss the flag and never wake. */
+    uint32_t was = tern_a32_exchange_release(&end->word, index << 1, RING_4_CLOSE_WAKE);
+    if (was & TERN__RING_SLEEP) tern_word_wake(&end->word);
+}
+
+static bool is_closed(const struct tern_ring_end *peer)
+{
+    /* [RING-3] acquire: the peer's last publication after its flag.
+     * Pairs with: [RING-3] release in close_end().
+     * Otherwise: "closed and empty" may be said of a ring that still holds items. */
+    return tern_a32_load_acquire(&peer->closed, RING_3_SEE) != 0;
+}
+
+void tern_ring_close_producer(tern_ring_producer *p)
+{
+    close_end(&p->shared->producer, p->tail, p->waitable);
+}
+
+void tern_ring_close_consumer(tern_ring_consumer *c)
+{
+    c->released = c->head;
+    if (!c->waitable) tern__ring_publish_head(c);
+    close_end(&c->shared->consumer, c->head, c->waitable);
+}
+
+tern_status tern_ring_producer_status(tern_ring_producer *p)
+{
+    if (is_closed(&p->shared->consumer)) return TERN_ERR_CLOSED;
+    return p->status;
+}
+
+tern_status tern_ring_consumer_status(tern_ring_consumer *c)
+{
+    if (c->limit != c->head) return TERN_OK;
+    /* the flag first, then the index: what is empty now stays empty */
+    if (is_closed(&c->shared->producer) && !tern__ring_see_items(c) && c->status == TERN_OK)
+        return TERN_ERR_CLOSED;
+    return c->status;
+}
+
+/* ---- Wait ----------------------------------------------------------------------- */
+
+#if !defined(TERN_NONBLOCKING)
+
+/* A time-out that becomes a deadline when it first matters: a wait that ends while spinning
+ * never reads the clock. */
+struct patience {
+    uint64_t timeout_ns, deadline_ns;
+    uint32_t spins_left;
+    bool started;
+};
+
+/* Sleep until the peer publishes something other than index, or closes.
+ * TERN_OK: look again. */
+static tern_status sleep_on(struct tern_ring_end *peer, uint32_t index, struct patience *patience)
+{
+    if (patience->spins_left > 0) {
+        patience->spins_left--;
+        tern_cpu_relax();
+        return TERN_OK;
+    }
+    if (!patience->started) {
+        patience->started = true;
+        patience->deadline_ns = tern__deadline(patience->timeout_ns);
+    }
+    uint64_t left_ns = patience->timeout_ns == 0 ? 0 : tern__time_left(patience->deadline_ns);
+#if defined(__wasm__)
+    left_ns = patience->timeout_ns;   /* no clock: each sleep has the whole time-out */
+#endif
+    if (left_ns == 0) return TERN_ERR_TIMEOUT;
+
+    /* relaxed: only compared; the caller loads it again with acquire before it touches a slot */
+    uint32_t seen = tern_a32_load_relaxed(&peer->word);
+    if ((seen >> 1) != (index & TERN__RING_INDEX_MASK)) return TERN_OK;
+    if (!(seen & TERN__RING_SLEEP)) {
+        /* [RING-4] acquire: if the word is the closer's, its flag too.
+         * Pairs with: [RING-4] release in close_end().
+         * Otherwise: we may sleep on a closed ring for ever.
+         * If the closer comes later, its exchange finds SLEEP and wakes us. */
+        if (!tern_a32_cas_acquire(&peer->word, &seen, seen | TERN__RING_SLEEP, RING_4_SLEEP)) return TERN_OK;
+    }
+    /* relaxed: ordered by the compare-exchange above */
+    if (tern_a32_load_relaxed(&peer->closed)) return TERN_OK;
+    return tern_word_wait(&peer->word, seen | TERN__RING_SLEEP, left_ns);
+}
+
+static tern_status may_wait(bool waitable, bool may_block)
+{
+    if (!waitable) return TERN_ERR_UNSUPPORTED;
+    return may_block ? TERN_OK : TERN_ERR_DOMAIN;
+}
+
+tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
+{
+    struct patience patience = { timeout_ns, 0, timeout_ns ? p->spin_checks : 0, false };
+    tern_status slept = TERN_OK;
+    tern_status status = may_wait(p->waitable, p->may_block);
+    if (status != TERN_OK) return status;
+    for (;;) {
+        if (p->limit != p->tail || tern__ring_see_space(p)) return TERN_OK;
+        status = tern_ring_producer_status(p);
+        if (status != TERN_OK) return status;
+        if (slept != TERN_OK) return slept;
+        slept = sleep_on(&p->shared->consumer, p->tail - p->capacity_items, &patience);
+    }
+}
+
+tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
+{
+    struct patience patience = { timeout_ns, 0, timeout_ns ? c->spin_checks : 0, false };
+    tern_status slept = TERN_OK;
+    tern_status status = may_wait(c->waitable, c->may_block);
+    if (status != TERN_OK) return status;
+    for (;;) {
+        if (c->limit != c->head || tern__ring_see_items(c)) return TERN_OK;
+        status = tern_ring_consumer_status(c);
+        if (status != TERN_OK) return status;
+        if (c->limit != c->head) return TERN_OK;
+        if (slept != TERN_OK) return slept;
+        slept = sleep_on(&c->shared->producer, c->head, &patience);
+    }
+}
+
+tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_t timeout_ns)
+{
+    if (tern_ring_push(p, item)) return TERN_OK;
+    tern_status status = tern_ring_producer_wait(p, timeout_ns);
+    /* one producer: the space that it saw stays */
+    if (status == TERN_OK) tern_ring_push(p, item);
+    return status;
+}
+
+tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeout_ns)
+{
+    if (tern_ring_pop(c, item)) return TERN_OK;
+    tern_status status = tern_ring_consumer_wait(c, timeout_ns);
+    /* one consumer: the item that it saw stays */
+    if (status == TERN_OK) tern_ring_pop(c, item);
+    return status;
+}
+
+#endif
+
+/* ---- Look ------------------------------------------------------------------------- */
+
+tern_status tern_ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes)
+{
+    struct tern_ring_geometry g;
+    tern__memset(info, 0, sizeof *info);
+    tern_status status = load_geometry(&g, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
+    info->item_size_bytes = g.item_size_bytes;
+    info->capacity_items = g.capacity_items;
+    info->flags = g.flags;
+    info->size_bytes = g.total_size_bytes;
+    /* relaxed, all of these: numbers to look at. Head first: the count never looks negative */
+    uint32_t head = tern_a32_load_relaxed(&shared->consumer.word);
+    uint32_t tail = tern_a32_load_relaxed(&shared->producer.word); /* relaxed: as above */
+    info->producer_closed = tern_a32_load_relaxed(&shared->producer.closed) != 0; /* relaxed: as above */
+    info->consumer_closed = tern_a32_load_relaxed(&shared->consumer.closed) != 0; /* relaxed: as above */
+    info->was_popped = head >> 1;
+    info->was_pushed = tail >> 1;
+    info->producer_asleep = (head & TERN__RING_SLEEP) != 0;
+    info->consumer_asleep = (tail & TERN__RING_SLEEP) != 0;
+    uint32_t count = (info->was_pushed - info->was_popped) & TERN__RING_INDEX_MASK;
+    info->was_count = count > g.capacity_items ? g.capacity_items : count;
+    return TERN_OK;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* wait.c: the public waiting calls, on top of one table of operating system functions. */
+#include "os/os.h"
+
+#if defined(TERN__OS_FUTEX) && !defined(TERN_WAIT_BACKEND_PORTABLE)
+const tern__os *tern__os_current = &tern__os_futex;
+#elif defined(TERN__OS_PORTABLE)
+const tern__os *tern__os_current = &tern__os_portable;
+#elif defined(TERN__OS_WASM)
+const tern__os *tern__os_current = &tern__os_wasm;
+#else
+const tern__os *tern__os_current = &tern__os_none;
+#endif
+
+#if !defined(TERN_NONBLOCKING)
+tern_status tern_word_wait(tern_a32 *word, uint32_t expected, uint64_t timeout_ns)
+{
+    return tern__os_current->wait(word, expected, timeout_ns);
+}
+#endif
+
+void tern_word_wake(tern_a32 *word)
+{
+    tern__os_current->wake(word);
+}
+
+uint64_t tern_now_ns(void)
+{
+    return tern__os_current->now_ns();
+}
+
+const char *tern_wait_backend(void)
+{
+    return tern__os_current->name;
+}
