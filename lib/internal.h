@@ -3,6 +3,11 @@
 #ifndef TERN_INTERNAL_H
 #define TERN_INTERNAL_H
 
+/* The first include of every file: what the platform files need from Linux' headers. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#  define _GNU_SOURCE 1
+#endif
+
 #include "../include/tern/wait.h"
 
 TERN_EXTERN_C_BEGIN

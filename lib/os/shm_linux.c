@@ -3,9 +3,6 @@
  *
  * A named region is made in a file without a name (O_TMPFILE) and linked to its name when
  * it is formatted: nobody can open half of one, and a creator that dies leaves nothing. */
-#ifndef _GNU_SOURCE
-#  define _GNU_SOURCE 1
-#endif
 #include "../internal.h"
 #include "../../include/tern/shm.h"
 
