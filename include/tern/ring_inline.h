@@ -21,30 +21,6 @@
 
 /* ---- Parts ------------------------------------------------------------------- */
 
-/* A generic call knows the item size only at run time: let the compiler see the
- * common ones, so that a copy is a few moves and not a call. */
-TERN_INLINE void tern__ring_put(void *slot, const void *item, uint32_t size_bytes)
-{
-    switch (size_bytes) {
-    case 4: tern_copy_to_shared(slot, item, 4); break;
-    case 8: tern_copy_to_shared(slot, item, 8); break;
-    case 16: tern_copy_to_shared(slot, item, 16); break;
-    case 64: tern_copy_to_shared(slot, item, 64); break;
-    default: tern_copy_to_shared(slot, item, size_bytes); break;
-    }
-}
-
-TERN_INLINE void tern__ring_take(void *item, const void *slot, uint32_t size_bytes)
-{
-    switch (size_bytes) {
-    case 4: tern_copy_from_shared(item, slot, 4); break;
-    case 8: tern_copy_from_shared(item, slot, 8); break;
-    case 16: tern_copy_from_shared(item, slot, 16); break;
-    case 64: tern_copy_from_shared(item, slot, 64); break;
-    default: tern_copy_from_shared(item, slot, size_bytes); break;
-    }
-}
-
 TERN_INLINE unsigned char *tern__ring_slot(unsigned char *items, uint32_t index, uint32_t capacity_items,
                                            uint32_t size_bytes)
 {
@@ -154,7 +130,7 @@ TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
 TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32_t size_bytes)
 {
     if (TERN_UNLIKELY(p->tail == p->limit) && !tern__ring_see_space(p)) return false;
-    tern__ring_put(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
+    tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
     p->tail++;
     tern__ring_publish_tail(p);
     return true;
@@ -163,7 +139,7 @@ TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32
 TERN_INLINE bool tern__ring_pop(tern_ring_consumer *c, void *item, uint32_t size_bytes)
 {
     if (TERN_UNLIKELY(c->head == c->limit) && !tern__ring_see_items(c)) return false;
-    tern__ring_take(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
+    tern_copy_from_shared(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
     tern__ring_advance(c, 1);
     return true;
 }
@@ -370,7 +346,7 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
  * name_attach_producer/_consumer (TERN_ERR_MISMATCH for another item size),
  * name_push, name_pop, name_push_many, name_pop_many, name_reserve, name_commit,
  * name_peek, name_release, and unless TERN_NONBLOCKING name_push_wait,
- * name_pop_wait. All else as the call without a type.
+ * name_pop_wait. All else as the call without a type. No semicolon behind it.
  */
 #define TERN_RING_DEFINE(name, type)                                                                         \
     TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                          \
@@ -424,8 +400,7 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
         return (const type *)tern_ring_peek(c, want, got);                                                   \
     }                                                                                                        \
     TERN_INLINE void name##_release(tern_ring_consumer *c, uint32_t count) { tern_ring_release(c, count); }  \
-    TERN__RING_DEFINE_WAIT(name, type)                                                                       \
-    TERN_STATIC_ASSERT(sizeof(type) > 0, "an item has a size")
+    TERN__RING_DEFINE_WAIT(name, type)
 
 #if defined(TERN_NONBLOCKING)
 #  define TERN__RING_DEFINE_WAIT(name, type)
