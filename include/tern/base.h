@@ -70,7 +70,11 @@
 /* ---- Memory ------------------------------------------------------------ */
 
 /** Every object's memory begins at a multiple of this. */
-#define TERN_ALIGNMENT 64u
+#if defined(TERN_MODEL)
+#  define TERN_ALIGNMENT 8u   /* the model checker places its objects itself */
+#else
+#  define TERN_ALIGNMENT 64u
+#endif
 
 /** Distance between words of different writers: two lines of 64 bytes, because
  *  common processors fetch the adjacent line as well. */

@@ -348,73 +348,73 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
  * name_peek, name_release, and unless TERN_NONBLOCKING name_push_wait,
  * name_pop_wait. All else as the call without a type. No semicolon behind it.
  */
-#define TERN_RING_DEFINE(name, type)                                                                         \
-    TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                          \
-    {                                                                                                        \
-        tern_ring_desc desc = { (uint32_t)sizeof(type), capacity_items, flags };                             \
-        return desc;                                                                                         \
-    }                                                                                                        \
-    TERN_INLINE tern_status name##_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)   \
-    {                                                                                                        \
-        tern_status status = tern_ring_attach_producer(p, memory, size_bytes);                               \
-        if (status != TERN_OK || p->item_size_bytes == sizeof(type)) return status;                          \
-        tern_ring_detach_producer(p);                                                                        \
-        return TERN_ERR_MISMATCH;                                                                            \
-    }                                                                                                        \
-    TERN_INLINE tern_status name##_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)   \
-    {                                                                                                        \
-        tern_status status = tern_ring_attach_consumer(c, memory, size_bytes);                               \
-        if (status != TERN_OK || c->item_size_bytes == sizeof(type)) return status;                          \
-        tern_ring_detach_consumer(c);                                                                        \
-        return TERN_ERR_MISMATCH;                                                                            \
-    }                                                                                                        \
-    TERN_INLINE bool name##_push(tern_ring_producer *p, const type *item)                                    \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_push(p, item, (uint32_t)sizeof(type));                                             \
-    }                                                                                                        \
-    TERN_INLINE bool name##_pop(tern_ring_consumer *c, type *item)                                           \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_pop(c, item, (uint32_t)sizeof(type));                                              \
-    }                                                                                                        \
-    TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *items, uint32_t count)          \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_push_many(p, items, count, (uint32_t)sizeof(type));                                \
-    }                                                                                                        \
-    TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *items, uint32_t count)                 \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_pop_many(c, items, count, (uint32_t)sizeof(type));                                 \
-    }                                                                                                        \
-    TERN_INLINE type *name##_reserve(tern_ring_producer *p, uint32_t want, uint32_t *got)                    \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return (type *)tern_ring_reserve(p, want, got);                                                      \
-    }                                                                                                        \
-    TERN_INLINE void name##_commit(tern_ring_producer *p, uint32_t count) { tern_ring_commit(p, count); }    \
-    TERN_INLINE const type *name##_peek(tern_ring_consumer *c, uint32_t want, uint32_t *got)                 \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return (const type *)tern_ring_peek(c, want, got);                                                   \
-    }                                                                                                        \
-    TERN_INLINE void name##_release(tern_ring_consumer *c, uint32_t count) { tern_ring_release(c, count); }  \
+#define TERN_RING_DEFINE(name, type)                                                                                  \
+    TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                             \
+    {                                                                                                                 \
+        tern_ring_desc desc = { (uint32_t)sizeof(type), capacity_items, flags };                                \
+        return desc;                                                                                                  \
+    }                                                                                                                 \
+    TERN_INLINE tern_status name##_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)            \
+    {                                                                                                                 \
+        tern_status status = tern_ring_attach_producer(p, memory, size_bytes);                                        \
+        if (status != TERN_OK || p->item_size_bytes == sizeof(type)) return status;                                   \
+        tern_ring_detach_producer(p);                                                                                 \
+        return TERN_ERR_MISMATCH;                                                                                     \
+    }                                                                                                                 \
+    TERN_INLINE tern_status name##_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)            \
+    {                                                                                                                 \
+        tern_status status = tern_ring_attach_consumer(c, memory, size_bytes);                                        \
+        if (status != TERN_OK || c->item_size_bytes == sizeof(type)) return status;                                   \
+        tern_ring_detach_consumer(c);                                                                                 \
+        return TERN_ERR_MISMATCH;                                                                                     \
+    }                                                                                                                 \
+    TERN_INLINE bool name##_push(tern_ring_producer *p, const type *tern__item)                                       \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_push(p, tern__item, (uint32_t)sizeof(type));                                                \
+    }                                                                                                                 \
+    TERN_INLINE bool name##_pop(tern_ring_consumer *c, type *tern__item)                                              \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_pop(c, tern__item, (uint32_t)sizeof(type));                                                 \
+    }                                                                                                                 \
+    TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *tern__items, uint32_t count)       \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_push_many(p, tern__items, count, (uint32_t)sizeof(type));                                   \
+    }                                                                                                                 \
+    TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *tern__items, uint32_t count)              \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_pop_many(c, tern__items, count, (uint32_t)sizeof(type));                                    \
+    }                                                                                                                 \
+    TERN_INLINE type *name##_reserve(tern_ring_producer *p, uint32_t want, uint32_t *got)                             \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return (type *)tern_ring_reserve(p, want, got);                                                               \
+    }                                                                                                                 \
+    TERN_INLINE void name##_commit(tern_ring_producer *p, uint32_t count) { tern_ring_commit(p, count); }             \
+    TERN_INLINE const type *name##_peek(tern_ring_consumer *c, uint32_t want, uint32_t *got)                          \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return (const type *)tern_ring_peek(c, want, got);                                                            \
+    }                                                                                                                 \
+    TERN_INLINE void name##_release(tern_ring_consumer *c, uint32_t count) { tern_ring_release(c, count); }           \
     TERN__RING_DEFINE_WAIT(name, type)
 
 #if defined(TERN_NONBLOCKING)
 #  define TERN__RING_DEFINE_WAIT(name, type)
 #else
-#  define TERN__RING_DEFINE_WAIT(name, type)                                                                 \
-    TERN_INLINE tern_status name##_push_wait(tern_ring_producer *p, const type *item, uint64_t timeout_ns)   \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return tern_ring_push_wait(p, item, timeout_ns);                                                     \
-    }                                                                                                        \
-    TERN_INLINE tern_status name##_pop_wait(tern_ring_consumer *c, type *item, uint64_t timeout_ns)          \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return tern_ring_pop_wait(c, item, timeout_ns);                                                      \
+#  define TERN__RING_DEFINE_WAIT(name, type)                                                                          \
+    TERN_INLINE tern_status name##_push_wait(tern_ring_producer *p, const type *tern__item, uint64_t timeout_ns)      \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return tern_ring_push_wait(p, tern__item, timeout_ns);                                                        \
+    }                                                                                                                 \
+    TERN_INLINE tern_status name##_pop_wait(tern_ring_consumer *c, type *tern__item, uint64_t timeout_ns)             \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return tern_ring_pop_wait(c, tern__item, timeout_ns);                                                         \
     }
 #endif
 
