@@ -27,7 +27,7 @@ export const newMemory = (kind, pages = 64) =>
  */
 export function instantiate(module, memory, place) {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  if (place?.stack) exports.__stack_pointer.value = place.stack + STACK_BYTES;
+  if (place?.stack && exports.__stack_pointer) exports.__stack_pointer.value = place.stack + STACK_BYTES;
   if (exports.__wasm_init_tls) exports.__wasm_init_tls(place.tls);
   return exports;
 }
