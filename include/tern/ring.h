@@ -2,7 +2,7 @@
 /**
  * ring.h: ring of fixed-size items, one producer, one consumer (SPSC).
  *
- *     TERN_RING_DEFINE(sample_ring, struct sample);
+ *     TERN_RING_DEFINE(sample_ring, struct sample)
  *
  *     tern_ring_desc desc = { sizeof(struct sample), 1024, 0 };
  *     void *memory = aligned_alloc(64, tern_ring_size(&desc));

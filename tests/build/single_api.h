@@ -5,7 +5,7 @@
 
 #include "tern.h"
 
-TERN_RING_DEFINE(int_ring, int);
+TERN_RING_DEFINE(int_ring, int)
 
 TERN_EXTERN_C_BEGIN
 /* The other file: attaches a consumer to the memory and pops one number. */

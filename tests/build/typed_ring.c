@@ -9,8 +9,8 @@ struct sample {
     char tag[4];
 };
 
-TERN_RING_DEFINE(sample_ring, struct sample);
-TERN_RING_DEFINE(byte_ring, unsigned char);
+TERN_RING_DEFINE(sample_ring, struct sample)
+TERN_RING_DEFINE(byte_ring, unsigned char)
 
 static unsigned char room[1024];
 

@@ -141,7 +141,7 @@ struct different_names : rl::test_suite<different_names, 2> {
 
 bool region_memory::geometry_of(tern_region_geometry *g, const tern_region_desc *desc)
 {
-    return geometry_from_desc(g, desc);
+    return region_geometry_from_desc(g, desc);
 }
 
 } // namespace

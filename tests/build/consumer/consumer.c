@@ -5,7 +5,7 @@
 
 #include <tern/tern.h>
 
-TERN_RING_DEFINE(int_ring, int);
+TERN_RING_DEFINE(int_ring, int)
 
 int main(void)
 {
