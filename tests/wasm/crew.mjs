@@ -17,6 +17,7 @@ export class Crew {
     crew.tern.test_count_sleeps();
     crew.workers = [];
     crew.ready = [];
+    crew.stacks = [];
     for (let i = 0; i < workers; i++) {
       const workerData = {
         module: crew.module, memory: crew.memory, place: crew.heap.place(),
@@ -24,6 +25,7 @@ export class Crew {
       };
       const worker = new Worker(new URL('./worker.mjs', import.meta.url), { workerData });
       crew.workers.push(worker);
+      crew.stacks.push(workerData.place.stack);
       crew.ready.push((await once(worker, 'message'))[0]);
     }
     return crew;

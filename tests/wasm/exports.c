@@ -71,5 +71,14 @@ void test_count_sleeps(void)
     tern__os_current = &counting;
 }
 
+/* Where this instance's stack is: the address of a local that must lie in memory. */
+EXPORT("test_stack_address") uint32_t test_stack_address(void);
+uint32_t test_stack_address(void)
+{
+    void *volatile here = NULL;
+    here = (void *)&here;
+    return (uint32_t)(uintptr_t)here;
+}
+
 NUMBER("test_sleeps", sleeps)
 NUMBER("test_wakes", wakes)

@@ -3,7 +3,7 @@
 // below are guards against a hang, since a lost wake-up sleeps for ever: nothing else times out.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { STATUS, WAITABLE, inspect } from './instance.mjs';
+import { STACK_BYTES, STATUS, WAITABLE, inspect } from './instance.mjs';
 import { Crew } from './crew.mjs';
 
 const HANG = { timeout: 240_000 };
@@ -35,6 +35,10 @@ test('each worker has a stack and thread-local storage of its own', () => {
   const bases = [crew.tern.__tls_base.value, ...crew.ready.map((ready) => ready.tlsBase)];
   assert.equal(crew.workers.length, 2);
   assert.equal(new Set(bases).size, 3, `thread-local storage at ${bases}`);
+  for (const [worker, { stackAt }] of crew.ready.entries()) {
+    const stack = crew.stacks[worker];
+    assert.ok(stackAt >= stack && stackAt < stack + STACK_BYTES, `worker ${worker}: stack at ${stackAt}, not ${stack}`);
+  }
   assert.ok(crew.tern.__tls_size.value > 0, 'nothing thread-local in this module: the counters are shared');
 });
 

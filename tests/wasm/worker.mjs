@@ -117,4 +117,4 @@ parentPort.on('message', ({ name, argument }) => {
     parentPort.postMessage({ error: error.stack });
   }
 });
-parentPort.postMessage({ ready: true, tlsBase: tern.__tls_base?.value });
+parentPort.postMessage({ ready: true, tlsBase: tern.__tls_base.value, stackAt: tern.test_stack_address() });
