@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tap import (ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Tap, compiler, compilers, expect,
+from tap import (ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Failed, Tap, compiler, compilers, expect,
                  expect_failure, run)
 
 AMALGAMATE = ROOT / 'tools/amalgamate'
@@ -100,6 +100,18 @@ def links(pair, main_standard, other_standard, holder, folder):
     expect(run([stem]).split()[1] in ('futex', 'portable'), 'the program says nothing')
 
 
+def comes_first(folder):
+    """Behind a system header the implementation says what is wrong, instead of failing somewhere."""
+    text = '#include <stdio.h>\n' + IMPLEMENTATION
+    run(['gcc', '-std=c11', '-D_GNU_SOURCE', '-I', folder, '-fsyntax-only', '-x', 'c', '-'], input=text)
+    try:
+        run(['gcc', '-std=c11', '-I', folder, '-fsyntax-only', '-x', 'c', '-'], input=text)
+    except Failed as failed:
+        expect('include tern.h before any system header' in str(failed), f'no clear message: {failed}')
+        return
+    raise Failed('compiled without _GNU_SOURCE')
+
+
 def needs_one_implementation(folder):
     """The control of the linking: without an implementation, or with two, there is no program."""
     for flags in [], ['-DHOLDS_IMPLEMENTATION']:
@@ -157,6 +169,7 @@ def main(folder):
             for holder in 'main', 'other':
                 tap.case(f'two files run: {pair[0]} {main_standard} + {other_standard}, implementation in {holder}',
                          links, pair, main_standard, other_standard, holder, folder)
+    tap.case('the implementation behind a system header says so', comes_first, folder)
     tap.case('none or two implementations do not link', needs_one_implementation, folder)
     tap.case('no macro leaks', leaks_no_macro, folder)
     tap.case('no symbol without its prefix', leaks_no_symbol, folder)
