@@ -72,7 +72,8 @@ export function functionsOf(bytes) {
     if (section !== SECTION.CODE) continue;
     for (let count = body.leb(); count > 0; count--) {
       const length = body.leb();
-      functions.push({ isStart: functions.length === start, opcodes: opcodesOf(new Reader(bytes, body.at, body.at + length)) });
+      const opcodes = opcodesOf(new Reader(bytes, body.at, body.at + length));
+      functions.push({ isStart: functions.length === start, opcodes });
       body.skip(length);
     }
   }

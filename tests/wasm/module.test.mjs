@@ -30,7 +30,8 @@ for (const kind of ['threads', 'single']) {
     const exported = new Set(WebAssembly.Module.exports(loadModule(kind)).map(({ name }) => name));
     const folder = new URL('../../include/tern/', import.meta.url);
     const declared = readdirSync(folder).flatMap((name) =>
-      [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^TERN_API [^;]*?\b(tern_\w+)\(/gm)].map((match) => match[1]));
+      [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^TERN_API [^;]*?\b(tern_\w+)\(/gm)]
+        .map((match) => match[1]));
     assert.ok(declared.length > 30, `${declared.length} declarations found only`);
     assert.deepEqual(declared.filter((name) => !exported.has(name)), []);
   });
