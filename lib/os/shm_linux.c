@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TERN__SHM_FOLDER "/dev/shm"
@@ -83,7 +84,14 @@ static tern_status shm_map_and_attach(tern_region *region, int fd, size_t size_b
 /* Really allocate: a later write must not find the file system full. */
 static tern_status shm_allocate(int fd, size_t size_bytes)
 {
+    struct statvfs room;
     if (size_bytes > (size_t)INT64_MAX) return TERN_ERR_ARGUMENT;
+    /* tmpfs gives out pages until none is left before it says so, and on a machine whose /dev/shm
+     * is as large as its memory that calls the out-of-memory killer; a memfd has no limit (0) */
+    if (fstatvfs(fd, &room) == 0 && room.f_blocks > 0 && size_bytes / room.f_frsize > room.f_bavail) {
+        errno = ENOSPC;
+        return TERN_ERR_NO_SPACE;
+    }
     int result;
     do {
         result = posix_fallocate(fd, 0, (off_t)size_bytes);
