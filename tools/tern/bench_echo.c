@@ -14,7 +14,7 @@
 #define LOOKS_BETWEEN_CHECKS (1u << 20)   /* a spinning wait looks after the other process now and then */
 
 struct message { uint64_t word[8]; };
-TERN_RING_DEFINE(message_ring, struct message);
+TERN_RING_DEFINE(message_ring, struct message)
 
 struct echo {
     carrier by;

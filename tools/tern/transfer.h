@@ -39,7 +39,7 @@ struct note {
     uint64_t bytes;       /* handled so far */
 };
 
-TERN_RING_DEFINE(note_ring, struct note);
+TERN_RING_DEFINE(note_ring, struct note)
 
 typedef struct transfer_options {
     uint64_t capacity_bytes, timeout_ns;
