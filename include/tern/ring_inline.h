@@ -394,23 +394,23 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
     }                                                                                                        \
     TERN_INLINE bool name##_push(tern_ring_producer *p, const type *item)                                    \
     {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_push(p, item, (uint32_t)sizeof(type));                                             \
+        TERN_ASSERT(p->item_size_bytes == sizeof(*item));                                                    \
+        return tern__ring_push(p, item, (uint32_t)sizeof(*item));                                            \
     }                                                                                                        \
     TERN_INLINE bool name##_pop(tern_ring_consumer *c, type *item)                                           \
     {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_pop(c, item, (uint32_t)sizeof(type));                                              \
+        TERN_ASSERT(c->item_size_bytes == sizeof(*item));                                                    \
+        return tern__ring_pop(c, item, (uint32_t)sizeof(*item));                                             \
     }                                                                                                        \
     TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *items, uint32_t count)          \
     {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_push_many(p, items, count, (uint32_t)sizeof(type));                                \
+        TERN_ASSERT(p->item_size_bytes == sizeof(*items));                                                   \
+        return tern__ring_push_many(p, items, count, (uint32_t)sizeof(*items));                              \
     }                                                                                                        \
     TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *items, uint32_t count)                 \
     {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return tern__ring_pop_many(c, items, count, (uint32_t)sizeof(type));                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(*items));                                                   \
+        return tern__ring_pop_many(c, items, count, (uint32_t)sizeof(*items));                               \
     }                                                                                                        \
     TERN_INLINE type *name##_reserve(tern_ring_producer *p, uint32_t want, uint32_t *got)                    \
     {                                                                                                        \
@@ -433,12 +433,12 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
 #  define TERN__RING_DEFINE_WAIT(name, type)                                                                 \
     TERN_INLINE tern_status name##_push_wait(tern_ring_producer *p, const type *item, uint64_t timeout_ns)   \
     {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
+        TERN_ASSERT(p->item_size_bytes == sizeof(*item));                                                    \
         return tern_ring_push_wait(p, item, timeout_ns);                                                     \
     }                                                                                                        \
     TERN_INLINE tern_status name##_pop_wait(tern_ring_consumer *c, type *item, uint64_t timeout_ns)          \
     {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
+        TERN_ASSERT(c->item_size_bytes == sizeof(*item));                                                    \
         return tern_ring_pop_wait(c, item, timeout_ns);                                                      \
     }
 #endif
