@@ -6,9 +6,9 @@
  *     auto p = queue.producer();  p.push(item) -> bool
  *     auto c = queue.consumer();  c.pop(item)  -> bool
  * An end is taken by value and lives in the thread's stack frame, as a user of
- * Tern is told to do. `pauses` says whether a failed try pauses before the next:
- * each contestant has the choice that measures better for it. Everybody is inlined,
- * compiled with the same flags, and freshly allocated for each repetition.
+ * Tern is told to do. Everybody is inlined, compiled with the same flags, and freshly
+ * allocated for each repetition. Whether a failed try pauses before the next one is the
+ * loop's choice, not the queue's: contestants run both ways.
  */
 #ifndef TERN_BENCH_RACE_PEERS_HPP
 #define TERN_BENCH_RACE_PEERS_HPP
@@ -79,7 +79,6 @@ RACE_TERN_OF(1024)
 template <class Item, uint32_t Flags = 0, uint32_t Release = 0>
 class tern_queue {
 public:
-    static constexpr bool pauses = false;
     static const char *name()
     {
         return Flags ? "tern, waitable" : Release ? "tern, exact release" : "tern";
@@ -121,7 +120,6 @@ private:
 template <class Item>
 class boost_queue {
 public:
-    static constexpr bool pauses = true;
     static const char *name() { return "boost::lockfree::spsc_queue"; }
 
     struct producer_end {
@@ -144,7 +142,6 @@ private:
 template <class Item>
 class moodycamel_queue {
 public:
-    static constexpr bool pauses = true;
     static const char *name() { return "moodycamel::ReaderWriterQueue"; }
 
     struct producer_end {
@@ -168,7 +165,6 @@ private:
 template <class Item>
 class ck_queue {
 public:
-    static constexpr bool pauses = true;
     static const char *name() { return "ck_ring (spsc)"; }
 
     ck_queue() { ck_ring_init(&ring, CAPACITY); }
@@ -203,7 +199,6 @@ class atomic_queue_of {
     using any_form = atomic_queue::AtomicQueue2<Item, CAPACITY, Shuffle, Throughput, false, true>;
 
 public:
-    static constexpr bool pauses = true;
     static const char *name()
     {
         static const std::string text = std::string(Optimistic ? "Optimistic" : "") +

@@ -48,7 +48,7 @@ std::vector<contestant> contestants()
     std::vector<contestant> list;
     list.push_back(entry<tern_queue<Item>, Item, false>(true));
     list.push_back(entry<tern_queue<Item>, Item, true>(true));
-    list.push_back(entry<tern_queue<Item, TERN_RING_WAITABLE>, Item, false>(true));
+    list.push_back(entry<tern_queue<Item, TERN_RING_WAITABLE>, Item, true>(true));
 #if defined(RACE_HAVE_BOOST)
     both<boost_queue<Item>, Item>(list);
 #endif
