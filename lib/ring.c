@@ -116,6 +116,7 @@ tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_
     p->may_block = true;
     p->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
     p->tail = p->limit = tail;
+    p->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
     p->shared = shared;
     p->items = ring_items_of(shared);
     return TERN_OK;
@@ -138,6 +139,7 @@ tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_
     c->may_block = true;
     c->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
     c->head = c->limit = c->released = head;
+    c->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
     c->shared = shared;
     c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);

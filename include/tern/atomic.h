@@ -74,6 +74,7 @@ static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t d
 
 #define tern_cpu_relax() rl::yield(1, $)
 #define tern_prefetch(address) ((void)(address))
+#define tern_prefetch_write(address) ((void)(address))
 #define TERN_SHARED_ASSERT(condition, text)
 
 #else
@@ -165,8 +166,10 @@ TERN_INLINE void tern_cpu_relax(void)
 
 #if defined(__GNUC__) || defined(__clang__)
 #  define tern_prefetch(address) __builtin_prefetch(address, 0, 3)
+#  define tern_prefetch_write(address) __builtin_prefetch(address, 1, 3)
 #else
 #  define tern_prefetch(address) ((void)(address))
+#  define tern_prefetch_write(address) ((void)(address))
 #endif
 
 #endif /* TERN_MODEL */

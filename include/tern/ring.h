@@ -34,7 +34,9 @@
  * full by the consumer's last completed pop.
  *
  * A hot loop is fastest on a view that is a local variable (`tern_ring_producer
- * local = *p;` ... `*p = local;`): its cursors then live in registers.
+ * local = *p;` ... `*p = local;`): its cursors then live in registers. A loop that
+ * tries again at once should call tern_cpu_relax() in between: polling without it
+ * takes the line from the end that is about to write it.
  */
 #ifndef TERN_RING_H
 #define TERN_RING_H
@@ -105,6 +107,7 @@ typedef struct tern_ring_producer {
     bool waitable;               /* the rest is private */
     uint32_t tail;               /* own index: items ever pushed, modulo 2^32 */
     uint32_t limit;              /* push up to here without looking at the consumer */
+    uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the consumer's word made no sense */
     struct tern_ring_shared *shared;
     unsigned char *items;
@@ -122,6 +125,7 @@ typedef struct tern_ring_consumer {
     uint32_t limit;              /* pop up to here without looking at the producer */
     uint32_t released;           /* head as last published */
     uint32_t release_every_items;
+    uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the producer's word made no sense */
     struct tern_ring_shared *shared;
     unsigned char *items;

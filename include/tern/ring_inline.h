@@ -19,12 +19,46 @@
 #  define TERN_RING_SLIP_PAUSES 16u
 #endif
 
+/* How far ahead an end asks for the lines of slots: so many transfers under way
+ * at once cover the time that one of them takes. Larger items than the second
+ * figure are left to the processor's own prefetcher. */
+#define TERN__RING_LINE_BYTES 64u
+#define TERN__RING_AHEAD_BYTES 512u
+#define TERN__RING_AHEAD_MAX_ITEM_BYTES 1024u
+
 /* ---- Parts ------------------------------------------------------------------- */
 
 TERN_INLINE unsigned char *tern__ring_slot(unsigned char *items, uint32_t index, uint32_t capacity_items,
                                            uint32_t size_bytes)
 {
     return items + (size_t)(index & (capacity_items - 1)) * size_bytes;
+}
+
+/* True if the item at index begins a line: of small items, only those ask ahead. */
+TERN_INLINE bool tern__ring_begins_line(uint32_t index, uint32_t capacity_items, uint32_t size_bytes)
+{
+    size_t offset = (size_t)(index & (capacity_items - 1)) * size_bytes;
+    return (offset & (TERN__RING_LINE_BYTES - 1)) < size_bytes;
+}
+
+/* The producer will fill this slot soon: have its lines here, writable, by then. */
+TERN_INLINE void tern__ring_ask_to_write(tern_ring_producer *p, uint32_t size_bytes)
+{
+    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
+    if (!tern__ring_begins_line(p->tail, p->capacity_items, size_bytes)) return;
+    unsigned char *slot = tern__ring_slot(p->items, p->tail + p->ahead_items, p->capacity_items, size_bytes);
+    for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch_write(slot + at);
+}
+
+/* The consumer will read this slot soon. It never asks for one that it does not know to be
+ * filled: that would take the line from the producer, who is about to write it. */
+TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_bytes)
+{
+    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
+    if (!tern__ring_begins_line(c->head, c->capacity_items, size_bytes)) return;
+    if (c->limit - c->head <= c->ahead_items) return;
+    const unsigned char *slot = tern__ring_slot(c->items, c->head + c->ahead_items, c->capacity_items, size_bytes);
+    for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch(slot + at);
 }
 
 /* Look where the consumer is. True if there is space.
@@ -108,7 +142,7 @@ TERN_INLINE bool tern__ring_see_items(tern_ring_consumer *c)
 #if !defined(TERN_MODEL)
     if (c->slip_armed) {
         c->slip_armed = false;
-        for (uint32_t i = 0; i < TERN_RING_SLIP_PAUSES; i++) tern_cpu_relax();
+        for (uint32_t i = 0; i != TERN_RING_SLIP_PAUSES; i++) tern_cpu_relax();
     }
 #endif
     if (!tern__ring_load_tail(c)) {
@@ -132,6 +166,7 @@ TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32
     if (TERN_UNLIKELY(p->tail == p->limit) && !tern__ring_see_space(p)) return false;
     tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
     p->tail++;
+    tern__ring_ask_to_write(p, size_bytes);
     tern__ring_publish_tail(p);
     return true;
 }
@@ -139,6 +174,7 @@ TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32
 TERN_INLINE bool tern__ring_pop(tern_ring_consumer *c, void *item, uint32_t size_bytes)
 {
     if (TERN_UNLIKELY(c->head == c->limit) && !tern__ring_see_items(c)) return false;
+    tern__ring_ask_to_read(c, size_bytes);
     tern_copy_from_shared(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
     tern__ring_advance(c, 1);
     return true;
@@ -349,9 +385,9 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
  * name_pop_wait. All else as the call without a type. No semicolon behind it.
  */
 #define TERN_RING_DEFINE(name, type)                                                                                  \
-    TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                             \
+    TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                                   \
     {                                                                                                                 \
-        tern_ring_desc desc = { (uint32_t)sizeof(type), capacity_items, flags };                                \
+        tern_ring_desc desc = { (uint32_t)sizeof(type), capacity_items, flags };                                      \
         return desc;                                                                                                  \
     }                                                                                                                 \
     TERN_INLINE tern_status name##_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)            \
@@ -378,12 +414,12 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
         TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
         return tern__ring_pop(c, tern__item, (uint32_t)sizeof(type));                                                 \
     }                                                                                                                 \
-    TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *tern__items, uint32_t count)       \
+    TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *tern__items, uint32_t count)             \
     {                                                                                                                 \
         TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
         return tern__ring_push_many(p, tern__items, count, (uint32_t)sizeof(type));                                   \
     }                                                                                                                 \
-    TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *tern__items, uint32_t count)              \
+    TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *tern__items, uint32_t count)                    \
     {                                                                                                                 \
         TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
         return tern__ring_pop_many(c, tern__items, count, (uint32_t)sizeof(type));                                    \
