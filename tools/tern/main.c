@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &command_send, &command_recv, &command_ls, &command_show, &command_rm, &command_layout,
+    &command_send, &command_recv, &command_ls, &command_show, &command_rm, &command_layout, &command_bench,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
