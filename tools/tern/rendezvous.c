@@ -150,7 +150,7 @@ static enum verdict judge(transfer *t, tern_status *why)
 /* Take our side of a region that awaits us, and say so. Called under its gate. */
 static tern_status take_side(transfer *t)
 {
-    struct note hello = { OUTCOME_HELLO, 0, 0 };
+    struct note hello = { .outcome = OUTCOME_HELLO };
     if (!lock_try(tern_shm_fd(&t->region), LOCK_SIDE + (int)t->side)) return TERN_ERR_BUSY;
     tern_status status = open_rings(t);
     if (status == TERN_OK && !note_ring_push(&t->notes_out, &hello)) status = TERN_ERR_CORRUPT;

@@ -9,14 +9,14 @@
 
 void complain(const char *format, ...)
 {
+    char line[1024];
     va_list list;
-    /* erase a progress line; a file gets no control characters */
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
-    fputs("tern: ", stderr);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    fputc('\n', stderr);
+    /* one write: both sides may speak at once on one terminal. There a progress line is erased;
+     * a file gets no control characters */
+    fprintf(stderr, "%stern: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", line);
 }
 
 const char *text_bytes(char text[24], uint64_t bytes)

@@ -34,7 +34,7 @@ extern const command command_send, command_recv, command_ls, command_show, comma
 
 /* Long options without a letter of their own. */
 enum { OPTION_JSON = 256, OPTION_SUM, OPTION_TIMEOUT, OPTION_CAPACITY, OPTION_FILE, OPTION_PASSES, OPTION_COMPARE,
-       OPTION_REPETITIONS, OPTION_MESSAGES, OPTION_CHUNK, OPTION_MEASURE };
+       OPTION_REPETITIONS, OPTION_MESSAGES, OPTION_CHUNK };
 
 /* Next option as getopt_long(); answers --help itself, -1 at the end, '?' after a message. */
 int option_next(const command *self, int argc, char **argv, const char *letters, const struct option *longs);

@@ -118,7 +118,7 @@ tern_status transfer_read_notes(transfer *t)
 
 void transfer_tell(transfer *t, uint32_t outcome)
 {
-    struct note note = { outcome, 0, t->bytes };
+    struct note note = { .outcome = outcome, .bytes = t->bytes };
     note_ring_push(&t->notes_out, &note);   /* four places for two notes: it always fits */
     tern_ring_close_producer(&t->notes_out);
 }

@@ -33,10 +33,11 @@ typedef enum side { SIDE_SENDER = 0, SIDE_RECEIVER = 1 } side;
 enum { OUTCOME_HELLO = 1, OUTCOME_DONE, OUTCOME_INTERRUPTED, OUTCOME_INPUT_FAILED, OUTCOME_OUTPUT_FAILED,
        OUTCOME_OUTPUT_CLOSED, OUTCOME_DISAGREE };
 
-/* An item of `end` and `ack`. */
+/* An item of `end` and `ack`; a cache line. */
 struct note {
     uint32_t outcome, reserved;
     uint64_t bytes;       /* handled so far */
+    uint64_t unused[6];   /* 0 */
 };
 
 TERN_RING_DEFINE(note_ring, struct note)
