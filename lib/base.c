@@ -2,7 +2,7 @@
 /* base.c: texts of the status codes, and the hash that guards headers. */
 #include "internal.h"
 
-#define STATUSES(X) \
+#define TERN__STATUSES(X) \
     X(TERN_OK, "success") \
     X(TERN_DEFERRED, "done, takes effect later") \
     X(TERN_ERR_ARGUMENT, "a parameter is out of its documented range") \
@@ -32,7 +32,7 @@ const char *tern_status_text(tern_status status)
 {
     switch (status) {
 #define X(code, text) case code: return text;
-        STATUSES(X)
+        TERN__STATUSES(X)
 #undef X
     }
     return "unknown status";
@@ -42,7 +42,7 @@ const char *tern_status_name(tern_status status)
 {
     switch (status) {
 #define X(code, text) case code: return #code;
-        STATUSES(X)
+        TERN__STATUSES(X)
 #undef X
     }
     return "TERN_ERR_UNKNOWN";

@@ -4,8 +4,8 @@
 #include "../include/tern/open.h"
 
 /* Find the ring, or make it if there is a description and no such name. */
-static tern_status find_or_make_ring(tern_region *region, const char *name, const tern_ring_desc *desc,
-                                     tern_object *object)
+static tern_status open_find_or_make_ring(tern_region *region, const char *name, const tern_ring_desc *desc,
+                                          tern_object *object)
 {
     tern_ring_info info;
     tern_status status;
@@ -34,7 +34,7 @@ tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region *region, 
 {
     tern_object object;
     tern__memset(p, 0, sizeof *p);
-    tern_status status = find_or_make_ring(region, name, desc, &object);
+    tern_status status = open_find_or_make_ring(region, name, desc, &object);
     if (status == TERN_OK) status = tern_ring_attach_producer(p, object.memory, (size_t)object.size_bytes);
     if (status == TERN_OK) p->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;
@@ -45,7 +45,7 @@ tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, 
 {
     tern_object object;
     tern__memset(c, 0, sizeof *c);
-    tern_status status = find_or_make_ring(region, name, desc, &object);
+    tern_status status = open_find_or_make_ring(region, name, desc, &object);
     if (status == TERN_OK) status = tern_ring_attach_consumer(c, object.memory, (size_t)object.size_bytes);
     if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;

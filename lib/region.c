@@ -11,23 +11,23 @@
 
 #if defined(__linux__)
 #include <unistd.h>
-#define CREATOR() ((uint32_t)getpid())
+#define TERN__CREATOR() ((uint32_t)getpid())
 #else
-#define CREATOR() 0u
+#define TERN__CREATOR() 0u
 #endif
 
-static uint32_t geometry_check(const struct tern_region_geometry *g)
+static uint32_t region_geometry_check(const struct tern_region_geometry *g)
 {
     return tern__hash(TERN__HASH_START, g, offsetof(struct tern_region_geometry, check));
 }
 
-static uint64_t round_up(uint64_t value, uint64_t step)
+static uint64_t region_round_up(uint64_t value, uint64_t step)
 {
     return (value + step - 1) / step * step;
 }
 
 /* All but the total size; false if there can be no such region. */
-static bool geometry_from_desc(struct tern_region_geometry *g, const tern_region_desc *desc)
+static bool region_geometry_from_desc(struct tern_region_geometry *g, const tern_region_desc *desc)
 {
     const tern_region_desc defaults = { 0, 0, 0, 0 };
     if (!desc) desc = &defaults;
@@ -40,7 +40,7 @@ static bool geometry_from_desc(struct tern_region_geometry *g, const tern_region
     g->domain = desc->domain;
     g->max_objects = desc->max_objects ? desc->max_objects : TERN_REGION_DEFAULT_OBJECTS;
     g->max_peers = desc->max_peers ? desc->max_peers : TERN_REGION_DEFAULT_PEERS;
-    g->heap_offset_bytes = round_up(sizeof(struct tern_region_shared)
+    g->heap_offset_bytes = region_round_up(sizeof(struct tern_region_shared)
         + (uint64_t)g->max_objects * sizeof(struct tern_region_entry)
         + (uint64_t)g->max_peers * sizeof(struct tern_region_peer), TERN_SEPARATION);
     return true;
@@ -49,25 +49,25 @@ static bool geometry_from_desc(struct tern_region_geometry *g, const tern_region
 size_t tern_region_size(const tern_region_desc *desc)
 {
     struct tern_region_geometry g;
-    return geometry_from_desc(&g, desc) ? (size_t)g.heap_offset_bytes : 0;
+    return region_geometry_from_desc(&g, desc) ? (size_t)g.heap_offset_bytes : 0;
 }
 
 size_t tern_region_object_size(size_t size_bytes)
 {
     if (size_bytes > SIZE_MAX - TERN_SEPARATION) return SIZE_MAX;
-    return (size_t)round_up(size_bytes, TERN_SEPARATION);
+    return (size_t)region_round_up(size_bytes, TERN_SEPARATION);
 }
 
 tern_status tern_region_format(void *memory, size_t size_bytes, const tern_region_desc *desc)
 {
     struct tern_region_geometry g;
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_region_shared));
-    if (!geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
+    if (!region_geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
     if (status != TERN_OK) return status;
     if (size_bytes < g.heap_offset_bytes) return TERN_ERR_MEMORY;
     g.total_size_bytes = size_bytes;
-    g.creator = CREATOR();
-    g.check = geometry_check(&g);
+    g.creator = TERN__CREATOR();
+    g.check = region_geometry_check(&g);
 
     struct tern_region_shared *shared = (struct tern_region_shared *)memory;
     struct tern_region_entry *directory = (struct tern_region_entry *)(shared + 1);
@@ -87,14 +87,14 @@ tern_status tern_region_format(void *memory, size_t size_bytes, const tern_regio
     }
     tern__memset((void *)(directory + g.max_objects), 0, (size_t)g.max_peers * sizeof(struct tern_region_peer));
     /* [REGION-0] release: header and empty directory before the magic.
-     * Pairs with: [REGION-0] acquire in load_geometry().
+     * Pairs with: [REGION-0] acquire in region_load_geometry().
      * Otherwise: an attach may see entries of what was in the memory before. */
     tern_a32_store_release(&shared->magic, TERN_REGION_MAGIC, REGION_0_FORMAT);
     return TERN_OK;
 }
 
 /* Copy the geometry out, once, and check every word of the copy. */
-static tern_status load_geometry(struct tern_region_geometry *g, const void *memory, size_t size_bytes)
+static tern_status region_load_geometry(struct tern_region_geometry *g, const void *memory, size_t size_bytes)
 {
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_region_shared));
     if (status != TERN_OK) return status;
@@ -107,12 +107,12 @@ static tern_status load_geometry(struct tern_region_geometry *g, const void *mem
     if (magic != TERN_REGION_MAGIC) return TERN_ERR_CORRUPT;
     tern_copy_from_shared(g, &shared->geometry, sizeof *g);
     if (g->layout_version != TERN_LAYOUT_VERSION || g->layout_hash != tern_layout_hash()) return TERN_ERR_VERSION;
-    if (g->check != geometry_check(g)) return TERN_ERR_CORRUPT;
+    if (g->check != region_geometry_check(g)) return TERN_ERR_CORRUPT;
 
     struct tern_region_geometry expected;
     tern_region_desc desc = { g->session, g->max_objects, g->max_peers, g->domain };
     if (g->max_objects == 0 || g->max_peers == 0) return TERN_ERR_CORRUPT;
-    if (!geometry_from_desc(&expected, &desc) || g->heap_offset_bytes != expected.heap_offset_bytes)
+    if (!region_geometry_from_desc(&expected, &desc) || g->heap_offset_bytes != expected.heap_offset_bytes)
         return TERN_ERR_CORRUPT;
     if (g->total_size_bytes < g->heap_offset_bytes) return TERN_ERR_CORRUPT;
     return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : TERN_OK;
@@ -124,7 +124,7 @@ tern_status tern_region_attach(tern_region *region, void *memory, size_t size_by
     struct tern_region_geometry g;
     if (!desc) desc = &defaults;
     tern__memset(region, 0, sizeof *region);
-    tern_status status = load_geometry(&g, memory, size_bytes);
+    tern_status status = region_load_geometry(&g, memory, size_bytes);
     if (status != TERN_OK) return status;
     if (desc->domain > TERN_DOMAIN_SERVER) return TERN_ERR_ARGUMENT;
     if (desc->session != g.session) return TERN_ERR_SESSION;
@@ -150,7 +150,7 @@ tern_status tern_region_inspect(tern_region_info *info, const void *memory, size
 {
     struct tern_region_geometry g;
     tern__memset(info, 0, sizeof *info);
-    tern_status status = load_geometry(&g, memory, size_bytes);
+    tern_status status = region_load_geometry(&g, memory, size_bytes);
     if (status != TERN_OK) return status;
     const struct tern_region_shared *shared = (const struct tern_region_shared *)memory;
     info->size_bytes = g.total_size_bytes;
@@ -170,7 +170,7 @@ tern_status tern_region_inspect(tern_region_info *info, const void *memory, size
 /* ---- Directory ------------------------------------------------------------------- */
 
 /* Name into a zero-padded field; false if it is empty or too long. */
-static bool copy_name(char to[TERN_NAME_BYTES], const char *name)
+static bool region_copy_name(char to[TERN_NAME_BYTES], const char *name)
 {
     size_t length = 0;
     if (!name) return false;
@@ -183,10 +183,10 @@ static bool copy_name(char to[TERN_NAME_BYTES], const char *name)
 }
 
 /* Follow one link. 0: end of the list; otherwise index + 1, bounded. */
-static uint32_t follow(const tern_region *region, const tern_a32 *link, bool *corrupt)
+static uint32_t region_follow(const tern_region *region, const tern_a32 *link, bool *corrupt)
 {
     /* [REGION-1] acquire: the entry's name and type after the link to it.
-     * Pairs with: [REGION-1] release in link_entry().
+     * Pairs with: [REGION-1] release in region_link_entry().
      * Otherwise: a name may be read before it is written. */
     uint32_t next = tern_a32_load_acquire(link, REGION_1_FOLLOW);
     if (next <= region->max_objects) return next;
@@ -195,7 +195,7 @@ static uint32_t follow(const tern_region *region, const tern_a32 *link, bool *co
 }
 
 /* Copy an entry out, once, and bound what it says. */
-static tern_status load_entry(const tern_region *region, uint32_t index, tern_object *object)
+static tern_status region_load_entry(const tern_region *region, uint32_t index, tern_object *object)
 {
     const struct tern_region_entry *entry = &region->directory[index];
     tern__memset(object, 0, sizeof *object);
@@ -224,15 +224,15 @@ static tern_status load_entry(const tern_region *region, uint32_t index, tern_ob
 }
 
 /* Find a name from a link on. Ends at the last link if it is not there. */
-static tern_status search(const tern_region *region, const char name[TERN_NAME_BYTES], tern_a32 **link,
-                          tern_object *object)
+static tern_status region_search(const tern_region *region, const char name[TERN_NAME_BYTES], tern_a32 **link,
+                                 tern_object *object)
 {
     bool corrupt = false;
     for (uint32_t steps = 0; steps <= region->max_objects; steps++) {
-        uint32_t next = follow(region, *link, &corrupt);
+        uint32_t next = region_follow(region, *link, &corrupt);
         if (corrupt) return TERN_ERR_CORRUPT;
         if (next == 0) return TERN_ERR_NOT_FOUND;
-        tern_status status = load_entry(region, next - 1, object);
+        tern_status status = region_load_entry(region, next - 1, object);
         if (tern__memcmp(object->name, name, TERN_NAME_BYTES) == 0) return status;
         *link = &region->directory[next - 1].next;
     }
@@ -244,8 +244,8 @@ tern_status tern_region_find(const tern_region *region, const char *name, uint32
     char wanted[TERN_NAME_BYTES];
     tern_a32 *link = &region->shared->first;
     tern__memset(object, 0, sizeof *object);
-    if (!copy_name(wanted, name)) return TERN_ERR_ARGUMENT;
-    tern_status status = search(region, wanted, &link, object);
+    if (!region_copy_name(wanted, name)) return TERN_ERR_ARGUMENT;
+    tern_status status = region_search(region, wanted, &link, object);
     if (status == TERN_ERR_NOT_FOUND || status == TERN_ERR_CORRUPT) return status;
     uint32_t domains;
     tern_copy_from_shared(&domains, &region->directory[object->index].domains, sizeof domains);
@@ -255,7 +255,7 @@ tern_status tern_region_find(const tern_region *region, const char *name, uint32
 }
 
 /* Take an entry that nobody else has. */
-static bool take_entry(tern_region *region, uint32_t *index)
+static bool region_take_entry(tern_region *region, uint32_t *index)
 {
     /* relaxed: a count; the entry is published by its link */
     uint32_t used = tern_a32_load_relaxed(&region->shared->entries_used);
@@ -268,11 +268,11 @@ static bool take_entry(tern_region *region, uint32_t *index)
 }
 
 /* Take memory from the heap. */
-static tern_status take_memory(tern_region *region, uint64_t size_bytes, uint64_t *offset_bytes)
+static tern_status region_take_memory(tern_region *region, uint64_t size_bytes, uint64_t *offset_bytes)
 {
     uint64_t heap_size = (region->size_bytes - region->heap_offset_bytes) / TERN_SEPARATION * TERN_SEPARATION;
     if (size_bytes > heap_size) return TERN_ERR_FULL;
-    uint64_t need = round_up(size_bytes, TERN_SEPARATION);
+    uint64_t need = region_round_up(size_bytes, TERN_SEPARATION);
     /* relaxed: a count; the object is published by its state */
     uint64_t used = tern_a64_load_relaxed(&region->shared->heap_used_bytes);
     do {
@@ -285,16 +285,16 @@ static tern_status take_memory(tern_region *region, uint64_t size_bytes, uint64_
 }
 
 /* Link our entry behind the last one, unless the name comes up on the way there. */
-static tern_status link_entry(tern_region *region, const char name[TERN_NAME_BYTES], uint32_t index,
-                              tern_a32 *link, tern_object *object)
+static tern_status region_link_entry(tern_region *region, const char name[TERN_NAME_BYTES], uint32_t index,
+                                     tern_a32 *link, tern_object *object)
 {
     for (;;) {
         uint32_t none = 0;
         /* [REGION-1] release: the entry's name and type before the link to it.
-         * Pairs with: [REGION-1] acquire in follow().
+         * Pairs with: [REGION-1] acquire in region_follow().
          * Otherwise: a name may be read before it is written. */
         if (tern_a32_cas_release(link, &none, index + 1, REGION_1_LINK)) return TERN_OK;
-        tern_status status = search(region, name, &link, object);
+        tern_status status = region_search(region, name, &link, object);
         if (status == TERN_ERR_CORRUPT) return status;
         if (status != TERN_ERR_NOT_FOUND) return TERN_ERR_EXISTS;
     }
@@ -307,17 +307,17 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
     uint32_t index, no_domains = 0;
     tern_a32 *link = &region->shared->first;
     tern__memset(object, 0, sizeof *object);
-    if (!copy_name(wanted, name) || type == 0 || size_bytes == 0) return TERN_ERR_ARGUMENT;
-    tern_status status = search(region, wanted, &link, object);
+    if (!region_copy_name(wanted, name) || type == 0 || size_bytes == 0) return TERN_ERR_ARGUMENT;
+    tern_status status = region_search(region, wanted, &link, object);
     if (status == TERN_ERR_CORRUPT) return status;
     if (status != TERN_ERR_NOT_FOUND) return TERN_ERR_EXISTS;
-    if (!take_entry(region, &index)) return TERN_ERR_FULL;
+    if (!region_take_entry(region, &index)) return TERN_ERR_FULL;
 
     struct tern_region_entry *entry = &region->directory[index];
     tern_copy_to_shared(entry->name, wanted, TERN_NAME_BYTES);
     tern_copy_to_shared(&entry->type, &type, sizeof type);
     tern_copy_to_shared(&entry->domains, &no_domains, sizeof no_domains);
-    status = link_entry(region, wanted, index, link, object);
+    status = region_link_entry(region, wanted, index, link, object);
     if (status != TERN_OK) return status;
 
     tern__memset(object, 0, sizeof *object);
@@ -325,7 +325,7 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
     object->type = type;
     object->index = index;
     object->size_bytes = size_bytes;
-    status = take_memory(region, size_bytes, &object->offset_bytes);
+    status = region_take_memory(region, size_bytes, &object->offset_bytes);
     if (status != TERN_OK) {
         tern_region_publish(region, object, status);
         return status;
@@ -340,7 +340,7 @@ void tern_region_publish(tern_region *region, const tern_object *object, tern_st
     tern_copy_to_shared(&entry->offset_bytes, &object->offset_bytes, sizeof object->offset_bytes);
     tern_copy_to_shared(&entry->size_bytes, &object->size_bytes, sizeof object->size_bytes);
     /* [REGION-2] release: the formatted object, its place and size before READY.
-     * Pairs with: [REGION-2] acquire in load_entry().
+     * Pairs with: [REGION-2] acquire in region_load_entry().
      * Otherwise: an object may be used before it is formatted. */
     tern_a32_store_release(&entry->state, outcome == TERN_OK ? (uint32_t)TERN__ENTRY_READY
                                                              : (uint32_t)TERN__ENTRY_FAILED, REGION_2_PUBLISH);
@@ -353,9 +353,9 @@ bool tern_region_next(const tern_region *region, uint64_t *cursor, tern_object *
     bool corrupt = false;
     uint32_t at = (uint32_t)*cursor, steps = (uint32_t)(*cursor >> 32);
     if (at > region->max_objects || steps >= region->max_objects) return false;
-    uint32_t next = follow(region, at ? &region->directory[at - 1].next : &region->shared->first, &corrupt);
+    uint32_t next = region_follow(region, at ? &region->directory[at - 1].next : &region->shared->first, &corrupt);
     if (corrupt || next == 0) return false;
-    (void)load_entry(region, next - 1, object);
+    (void)region_load_entry(region, next - 1, object);
     *cursor = (uint64_t)(steps + 1) << 32 | next;
     return true;
 }

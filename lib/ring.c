@@ -3,13 +3,13 @@
 #include "internal.h"
 #include "../include/tern/ring.h"
 
-static uint32_t geometry_check(const struct tern_ring_geometry *g)
+static uint32_t ring_geometry_check(const struct tern_ring_geometry *g)
 {
     return tern__hash(TERN__HASH_START, g, offsetof(struct tern_ring_geometry, check));
 }
 
 /* The geometry of a description; false if there can be no such ring. */
-static bool geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
+static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
 {
     if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~TERN_RING_WAITABLE)) return false;
     uint32_t wanted = desc->capacity_items ? desc->capacity_items : TERN_RING_DEFAULT_CAPACITY_ITEMS;
@@ -25,21 +25,21 @@ static bool geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_des
     g->capacity_items = capacity;
     g->flags = desc->flags;
     g->total_size_bytes = items_bytes + sizeof(struct tern_ring_shared);
-    g->check = geometry_check(g);
+    g->check = ring_geometry_check(g);
     return true;
 }
 
 size_t tern_ring_size(const tern_ring_desc *desc)
 {
     struct tern_ring_geometry g;
-    return geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
+    return ring_geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
 }
 
 tern_status tern_ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc)
 {
     struct tern_ring_geometry g;
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
-    if (!geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
+    if (!ring_geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
     if (status != TERN_OK) return status;
     if (size_bytes < g.total_size_bytes) return TERN_ERR_MEMORY;
 
@@ -54,14 +54,14 @@ tern_status tern_ring_format(void *memory, size_t size_bytes, const tern_ring_de
     tern_a32_store_relaxed(&shared->consumer.word, 0); /* relaxed: as above */
     tern_a32_store_relaxed(&shared->consumer.closed, 0); /* relaxed: as above */
     /* [RING-0] release: the whole header before the magic.
-     * Pairs with: [RING-0] acquire in load_geometry().
+     * Pairs with: [RING-0] acquire in ring_load_geometry().
      * Otherwise: an attach may read a half-written header. */
     tern_a32_store_release(&shared->magic, TERN_RING_MAGIC, RING_0_FORMAT);
     return TERN_OK;
 }
 
 /* Copy the geometry out, once, and check every word of the copy. */
-static tern_status load_geometry(struct tern_ring_geometry *g, const void *memory, size_t size_bytes)
+static tern_status ring_load_geometry(struct tern_ring_geometry *g, const void *memory, size_t size_bytes)
 {
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
     if (status != TERN_OK) return status;
@@ -74,18 +74,18 @@ static tern_status load_geometry(struct tern_ring_geometry *g, const void *memor
     if (magic != TERN_RING_MAGIC) return TERN_ERR_CORRUPT;
     tern_copy_from_shared(g, &shared->geometry, sizeof *g);
     if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
-    if (g->check != geometry_check(g)) return TERN_ERR_CORRUPT;
+    if (g->check != ring_geometry_check(g)) return TERN_ERR_CORRUPT;
 
     struct tern_ring_geometry expected;
     tern_ring_desc desc = { g->item_size_bytes, g->capacity_items, g->flags };
-    if (!geometry_from_desc(&expected, &desc)) return TERN_ERR_CORRUPT;
+    if (!ring_geometry_from_desc(&expected, &desc)) return TERN_ERR_CORRUPT;
     if (tern__memcmp(&expected, g, sizeof expected) != 0) return TERN_ERR_CORRUPT;
     return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : TERN_OK;
 }
 
 /* Both indices, checked against each other. An end reads its own index here and never again. */
-static tern_status load_indices(const struct tern_ring_shared *shared, uint32_t capacity_items,
-                                uint32_t *head, uint32_t *tail)
+static tern_status ring_load_indices(const struct tern_ring_shared *shared, uint32_t capacity_items,
+                                     uint32_t *head, uint32_t *tail)
 {
     /* relaxed: no slot is read or written on the strength of these two; the first push or
      * pop looks at the other end again, with acquire */
@@ -94,7 +94,7 @@ static tern_status load_indices(const struct tern_ring_shared *shared, uint32_t 
     return ((*tail - *head) & TERN__RING_INDEX_MASK) > capacity_items ? TERN_ERR_CORRUPT : TERN_OK;
 }
 
-static unsigned char *items_of(struct tern_ring_shared *shared)
+static unsigned char *ring_items_of(struct tern_ring_shared *shared)
 {
     return (unsigned char *)shared + sizeof *shared;
 }
@@ -104,10 +104,10 @@ tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_
     struct tern_ring_geometry g;
     uint32_t head, tail;
     tern__memset(p, 0, sizeof *p);
-    tern_status status = load_geometry(&g, memory, size_bytes);
+    tern_status status = ring_load_geometry(&g, memory, size_bytes);
     if (status != TERN_OK) return status;
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
-    status = load_indices(shared, g.capacity_items, &head, &tail);
+    status = ring_load_indices(shared, g.capacity_items, &head, &tail);
     if (status != TERN_OK) return status;
 
     p->capacity_items = g.capacity_items;
@@ -118,7 +118,7 @@ tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_
     p->tail = p->limit = tail;
     p->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
     p->shared = shared;
-    p->items = items_of(shared);
+    p->items = ring_items_of(shared);
     return TERN_OK;
 }
 
@@ -127,10 +127,10 @@ tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_
     struct tern_ring_geometry g;
     uint32_t head, tail;
     tern__memset(c, 0, sizeof *c);
-    tern_status status = load_geometry(&g, memory, size_bytes);
+    tern_status status = ring_load_geometry(&g, memory, size_bytes);
     if (status != TERN_OK) return status;
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
-    status = load_indices(shared, g.capacity_items, &head, &tail);
+    status = ring_load_indices(shared, g.capacity_items, &head, &tail);
     if (status != TERN_OK) return status;
 
     c->capacity_items = g.capacity_items;
@@ -141,7 +141,7 @@ tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_
     c->head = c->limit = c->released = head;
     c->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
     c->shared = shared;
-    c->items = items_of(shared);
+    c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);
     return TERN_OK;
 }
@@ -168,43 +168,43 @@ void tern_ring_detach_consumer(tern_ring_consumer *c)
 
 /* Closing is the same on both ends: the flag, then the end's own word once more, so that
  * whoever sleeps on the word, or is about to, learns of it from the word alone. */
-static void close_end(struct tern_ring_end *end, uint32_t index, bool waitable)
+static void ring_close_end(struct tern_ring_end *end, uint32_t index, bool waitable)
 {
     /* [RING-3] release: everything that this end published before it closed.
-     * Pairs with: [RING-3] acquire in is_closed().
+     * Pairs with: [RING-3] acquire in ring_is_closed().
      * Otherwise: "closed and empty" may be said of a ring that still holds items. */
     tern_a32_store_release(&end->closed, 1, RING_3_CLOSE);
     if (!waitable) return;
     /* [RING-4] release: the flag before the word.
-     * Pairs with: [RING-4] acquire in sleep_on().
+     * Pairs with: [RING-4] acquire in ring_sleep_on().
      * Otherwise: a sleeper that arms SLEEP after this may miss the flag and never wake. */
     uint32_t was = tern_a32_exchange_release(&end->word, index << 1, RING_4_CLOSE_WAKE);
     if (was & TERN__RING_SLEEP) tern_word_wake(&end->word);
 }
 
-static bool is_closed(const struct tern_ring_end *peer)
+static bool ring_is_closed(const struct tern_ring_end *peer)
 {
     /* [RING-3] acquire: the peer's last publication after its flag.
-     * Pairs with: [RING-3] release in close_end().
+     * Pairs with: [RING-3] release in ring_close_end().
      * Otherwise: "closed and empty" may be said of a ring that still holds items. */
     return tern_a32_load_acquire(&peer->closed, RING_3_SEE) != 0;
 }
 
 void tern_ring_close_producer(tern_ring_producer *p)
 {
-    close_end(&p->shared->producer, p->tail, p->waitable);
+    ring_close_end(&p->shared->producer, p->tail, p->waitable);
 }
 
 void tern_ring_close_consumer(tern_ring_consumer *c)
 {
     c->released = c->head;
     if (!c->waitable) tern__ring_publish_head(c);
-    close_end(&c->shared->consumer, c->head, c->waitable);
+    ring_close_end(&c->shared->consumer, c->head, c->waitable);
 }
 
 tern_status tern_ring_producer_status(tern_ring_producer *p)
 {
-    if (is_closed(&p->shared->consumer)) return TERN_ERR_CLOSED;
+    if (ring_is_closed(&p->shared->consumer)) return TERN_ERR_CLOSED;
     return p->status;
 }
 
@@ -212,7 +212,7 @@ tern_status tern_ring_consumer_status(tern_ring_consumer *c)
 {
     if (c->limit != c->head) return TERN_OK;
     /* the flag first, then the index: what is empty now stays empty */
-    if (is_closed(&c->shared->producer) && !tern__ring_see_items(c) && c->status == TERN_OK)
+    if (ring_is_closed(&c->shared->producer) && !tern__ring_see_items(c) && c->status == TERN_OK)
         return TERN_ERR_CLOSED;
     return c->status;
 }
@@ -223,7 +223,7 @@ tern_status tern_ring_consumer_status(tern_ring_consumer *c)
 
 /* A time-out that becomes a deadline when it first matters: a wait that ends while spinning
  * never reads the clock. */
-struct patience {
+struct tern__patience {
     uint64_t timeout_ns, deadline_ns;
     uint32_t spins_left;
     bool started;
@@ -231,7 +231,7 @@ struct patience {
 
 /* Sleep until the peer publishes something other than index, or closes.
  * TERN_OK: look again. */
-static tern_status sleep_on(struct tern_ring_end *peer, uint32_t index, struct patience *patience)
+static tern_status ring_sleep_on(struct tern_ring_end *peer, uint32_t index, struct tern__patience *patience)
 {
     if (patience->spins_left > 0) {
         patience->spins_left--;
@@ -253,7 +253,7 @@ static tern_status sleep_on(struct tern_ring_end *peer, uint32_t index, struct p
     if ((seen >> 1) != (index & TERN__RING_INDEX_MASK)) return TERN_OK;
     if (!(seen & TERN__RING_SLEEP)) {
         /* [RING-4] acquire: if the word is the closer's, its flag too.
-         * Pairs with: [RING-4] release in close_end().
+         * Pairs with: [RING-4] release in ring_close_end().
          * Otherwise: we may sleep on a closed ring for ever.
          * If the closer comes later, its exchange finds SLEEP and wakes us. */
         if (!tern_a32_cas_acquire(&peer->word, &seen, seen | TERN__RING_SLEEP, RING_4_SLEEP)) return TERN_OK;
@@ -263,7 +263,7 @@ static tern_status sleep_on(struct tern_ring_end *peer, uint32_t index, struct p
     return tern_word_wait(&peer->word, seen | TERN__RING_SLEEP, left_ns);
 }
 
-static tern_status may_wait(bool waitable, bool may_block)
+static tern_status ring_may_wait(bool waitable, bool may_block)
 {
     if (!waitable) return TERN_ERR_UNSUPPORTED;
     return may_block ? TERN_OK : TERN_ERR_DOMAIN;
@@ -271,24 +271,24 @@ static tern_status may_wait(bool waitable, bool may_block)
 
 tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
 {
-    struct patience patience = { timeout_ns, 0, timeout_ns ? p->spin_checks : 0, false };
+    struct tern__patience patience = { timeout_ns, 0, timeout_ns ? p->spin_checks : 0, false };
     tern_status slept = TERN_OK;
-    tern_status status = may_wait(p->waitable, p->may_block);
+    tern_status status = ring_may_wait(p->waitable, p->may_block);
     if (status != TERN_OK) return status;
     for (;;) {
         if (p->limit != p->tail || tern__ring_see_space(p)) return TERN_OK;
         status = tern_ring_producer_status(p);
         if (status != TERN_OK) return status;
         if (slept != TERN_OK) return slept;
-        slept = sleep_on(&p->shared->consumer, p->tail - p->capacity_items, &patience);
+        slept = ring_sleep_on(&p->shared->consumer, p->tail - p->capacity_items, &patience);
     }
 }
 
 tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
 {
-    struct patience patience = { timeout_ns, 0, timeout_ns ? c->spin_checks : 0, false };
+    struct tern__patience patience = { timeout_ns, 0, timeout_ns ? c->spin_checks : 0, false };
     tern_status slept = TERN_OK;
-    tern_status status = may_wait(c->waitable, c->may_block);
+    tern_status status = ring_may_wait(c->waitable, c->may_block);
     if (status != TERN_OK) return status;
     for (;;) {
         if (c->limit != c->head || tern__ring_see_items(c)) return TERN_OK;
@@ -296,7 +296,7 @@ tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
         if (status != TERN_OK) return status;
         if (c->limit != c->head) return TERN_OK;
         if (slept != TERN_OK) return slept;
-        slept = sleep_on(&c->shared->producer, c->head, &patience);
+        slept = ring_sleep_on(&c->shared->producer, c->head, &patience);
     }
 }
 
@@ -326,7 +326,7 @@ tern_status tern_ring_inspect(tern_ring_info *info, const void *memory, size_t s
 {
     struct tern_ring_geometry g;
     tern__memset(info, 0, sizeof *info);
-    tern_status status = load_geometry(&g, memory, size_bytes);
+    tern_status status = ring_load_geometry(&g, memory, size_bytes);
     if (status != TERN_OK) return status;
     const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
     info->item_size_bytes = g.item_size_bytes;

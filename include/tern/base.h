@@ -39,7 +39,13 @@
 #  define TERN_API __attribute__((visibility("default")))
 #  define TERN_LIKELY(x) __builtin_expect(!!(x), 1)
 #  define TERN_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#  define TERN_INLINE static inline __attribute__((always_inline, unused))
+/* by force only where the optimiser runs: without it a forced copy shows gcc branches that
+ * no call takes, it warns of them, and a debugger steps through less */
+#  if defined(__OPTIMIZE__)
+#    define TERN_INLINE static inline __attribute__((always_inline, unused))
+#  else
+#    define TERN_INLINE static inline __attribute__((unused))
+#  endif
 #  define TERN_NOINLINE __attribute__((noinline))
 #  define tern__memcpy __builtin_memcpy
 #  define tern__memset __builtin_memset
@@ -70,7 +76,11 @@
 /* ---- Memory ------------------------------------------------------------ */
 
 /** Every object's memory begins at a multiple of this. */
-#define TERN_ALIGNMENT 64u
+#if defined(TERN_MODEL)
+#  define TERN_ALIGNMENT 8u   /* the model checker places its objects itself */
+#else
+#  define TERN_ALIGNMENT 64u
+#endif
 
 /** Distance between words of different writers: two lines of 64 bytes, because
  *  common processors fetch the adjacent line as well. */

@@ -28,30 +28,6 @@
 
 /* ---- Parts ------------------------------------------------------------------- */
 
-/* A generic call knows the item size only at run time: let the compiler see the
- * common ones, so that a copy is a few moves and not a call. */
-TERN_INLINE void tern__ring_put(void *slot, const void *item, uint32_t size_bytes)
-{
-    switch (size_bytes) {
-    case 4: tern_copy_to_shared(slot, item, 4); break;
-    case 8: tern_copy_to_shared(slot, item, 8); break;
-    case 16: tern_copy_to_shared(slot, item, 16); break;
-    case 64: tern_copy_to_shared(slot, item, 64); break;
-    default: tern_copy_to_shared(slot, item, size_bytes); break;
-    }
-}
-
-TERN_INLINE void tern__ring_take(void *item, const void *slot, uint32_t size_bytes)
-{
-    switch (size_bytes) {
-    case 4: tern_copy_from_shared(item, slot, 4); break;
-    case 8: tern_copy_from_shared(item, slot, 8); break;
-    case 16: tern_copy_from_shared(item, slot, 16); break;
-    case 64: tern_copy_from_shared(item, slot, 64); break;
-    default: tern_copy_from_shared(item, slot, size_bytes); break;
-    }
-}
-
 TERN_INLINE unsigned char *tern__ring_slot(unsigned char *items, uint32_t index, uint32_t capacity_items,
                                            uint32_t size_bytes)
 {
@@ -190,7 +166,7 @@ TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32
     if (TERN_UNLIKELY(p->tail == p->limit) && !tern__ring_see_space(p)) return false;
     /* on its way back from a consumer that polls it while we fill the slot */
     tern_prefetch_write(&p->shared->producer.word);
-    tern__ring_put(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
+    tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
     p->tail++;
     tern__ring_ask_to_write(p, size_bytes);
     tern__ring_publish_tail(p);
@@ -201,7 +177,7 @@ TERN_INLINE bool tern__ring_pop(tern_ring_consumer *c, void *item, uint32_t size
 {
     if (TERN_UNLIKELY(c->head == c->limit) && !tern__ring_see_items(c)) return false;
     tern__ring_ask_to_read(c, size_bytes);
-    tern__ring_take(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
+    tern_copy_from_shared(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
     tern__ring_advance(c, 1);
     return true;
 }
@@ -408,76 +384,75 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
  * name_attach_producer/_consumer (TERN_ERR_MISMATCH for another item size),
  * name_push, name_pop, name_push_many, name_pop_many, name_reserve, name_commit,
  * name_peek, name_release, and unless TERN_NONBLOCKING name_push_wait,
- * name_pop_wait. All else as the call without a type.
+ * name_pop_wait. All else as the call without a type. No semicolon behind it.
  */
-#define TERN_RING_DEFINE(name, type)                                                                         \
-    TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                          \
-    {                                                                                                        \
-        tern_ring_desc desc = { (uint32_t)sizeof(type), capacity_items, flags };                             \
-        return desc;                                                                                         \
-    }                                                                                                        \
-    TERN_INLINE tern_status name##_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)   \
-    {                                                                                                        \
-        tern_status status = tern_ring_attach_producer(p, memory, size_bytes);                               \
-        if (status != TERN_OK || p->item_size_bytes == sizeof(type)) return status;                          \
-        tern_ring_detach_producer(p);                                                                        \
-        return TERN_ERR_MISMATCH;                                                                            \
-    }                                                                                                        \
-    TERN_INLINE tern_status name##_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)   \
-    {                                                                                                        \
-        tern_status status = tern_ring_attach_consumer(c, memory, size_bytes);                               \
-        if (status != TERN_OK || c->item_size_bytes == sizeof(type)) return status;                          \
-        tern_ring_detach_consumer(c);                                                                        \
-        return TERN_ERR_MISMATCH;                                                                            \
-    }                                                                                                        \
-    TERN_INLINE bool name##_push(tern_ring_producer *p, const type *item)                                    \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(*item));                                                    \
-        return tern__ring_push(p, item, (uint32_t)sizeof(*item));                                            \
-    }                                                                                                        \
-    TERN_INLINE bool name##_pop(tern_ring_consumer *c, type *item)                                           \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(*item));                                                    \
-        return tern__ring_pop(c, item, (uint32_t)sizeof(*item));                                             \
-    }                                                                                                        \
-    TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *items, uint32_t count)          \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(*items));                                                   \
-        return tern__ring_push_many(p, items, count, (uint32_t)sizeof(*items));                              \
-    }                                                                                                        \
-    TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *items, uint32_t count)                 \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(*items));                                                   \
-        return tern__ring_pop_many(c, items, count, (uint32_t)sizeof(*items));                               \
-    }                                                                                                        \
-    TERN_INLINE type *name##_reserve(tern_ring_producer *p, uint32_t want, uint32_t *got)                    \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                     \
-        return (type *)tern_ring_reserve(p, want, got);                                                      \
-    }                                                                                                        \
-    TERN_INLINE void name##_commit(tern_ring_producer *p, uint32_t count) { tern_ring_commit(p, count); }    \
-    TERN_INLINE const type *name##_peek(tern_ring_consumer *c, uint32_t want, uint32_t *got)                 \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                     \
-        return (const type *)tern_ring_peek(c, want, got);                                                   \
-    }                                                                                                        \
-    TERN_INLINE void name##_release(tern_ring_consumer *c, uint32_t count) { tern_ring_release(c, count); }  \
-    TERN__RING_DEFINE_WAIT(name, type)                                                                       \
-    TERN_STATIC_ASSERT(sizeof(type) > 0, "an item has a size")
+#define TERN_RING_DEFINE(name, type)                                                                                  \
+    TERN_INLINE tern_ring_desc name##_desc(uint32_t capacity_items, uint32_t flags)                                   \
+    {                                                                                                                 \
+        tern_ring_desc desc = { (uint32_t)sizeof(type), capacity_items, flags };                                      \
+        return desc;                                                                                                  \
+    }                                                                                                                 \
+    TERN_INLINE tern_status name##_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)            \
+    {                                                                                                                 \
+        tern_status status = tern_ring_attach_producer(p, memory, size_bytes);                                        \
+        if (status != TERN_OK || p->item_size_bytes == sizeof(type)) return status;                                   \
+        tern_ring_detach_producer(p);                                                                                 \
+        return TERN_ERR_MISMATCH;                                                                                     \
+    }                                                                                                                 \
+    TERN_INLINE tern_status name##_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)            \
+    {                                                                                                                 \
+        tern_status status = tern_ring_attach_consumer(c, memory, size_bytes);                                        \
+        if (status != TERN_OK || c->item_size_bytes == sizeof(type)) return status;                                   \
+        tern_ring_detach_consumer(c);                                                                                 \
+        return TERN_ERR_MISMATCH;                                                                                     \
+    }                                                                                                                 \
+    TERN_INLINE bool name##_push(tern_ring_producer *p, const type *tern__item)                                       \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_push(p, tern__item, (uint32_t)sizeof(type));                                                \
+    }                                                                                                                 \
+    TERN_INLINE bool name##_pop(tern_ring_consumer *c, type *tern__item)                                              \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_pop(c, tern__item, (uint32_t)sizeof(type));                                                 \
+    }                                                                                                                 \
+    TERN_INLINE uint32_t name##_push_many(tern_ring_producer *p, const type *tern__items, uint32_t count)             \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_push_many(p, tern__items, count, (uint32_t)sizeof(type));                                   \
+    }                                                                                                                 \
+    TERN_INLINE uint32_t name##_pop_many(tern_ring_consumer *c, type *tern__items, uint32_t count)                    \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return tern__ring_pop_many(c, tern__items, count, (uint32_t)sizeof(type));                                    \
+    }                                                                                                                 \
+    TERN_INLINE type *name##_reserve(tern_ring_producer *p, uint32_t want, uint32_t *got)                             \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return (type *)tern_ring_reserve(p, want, got);                                                               \
+    }                                                                                                                 \
+    TERN_INLINE void name##_commit(tern_ring_producer *p, uint32_t count) { tern_ring_commit(p, count); }             \
+    TERN_INLINE const type *name##_peek(tern_ring_consumer *c, uint32_t want, uint32_t *got)                          \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return (const type *)tern_ring_peek(c, want, got);                                                            \
+    }                                                                                                                 \
+    TERN_INLINE void name##_release(tern_ring_consumer *c, uint32_t count) { tern_ring_release(c, count); }           \
+    TERN__RING_DEFINE_WAIT(name, type)
 
 #if defined(TERN_NONBLOCKING)
 #  define TERN__RING_DEFINE_WAIT(name, type)
 #else
-#  define TERN__RING_DEFINE_WAIT(name, type)                                                                 \
-    TERN_INLINE tern_status name##_push_wait(tern_ring_producer *p, const type *item, uint64_t timeout_ns)   \
-    {                                                                                                        \
-        TERN_ASSERT(p->item_size_bytes == sizeof(*item));                                                    \
-        return tern_ring_push_wait(p, item, timeout_ns);                                                     \
-    }                                                                                                        \
-    TERN_INLINE tern_status name##_pop_wait(tern_ring_consumer *c, type *item, uint64_t timeout_ns)          \
-    {                                                                                                        \
-        TERN_ASSERT(c->item_size_bytes == sizeof(*item));                                                    \
-        return tern_ring_pop_wait(c, item, timeout_ns);                                                      \
+#  define TERN__RING_DEFINE_WAIT(name, type)                                                                          \
+    TERN_INLINE tern_status name##_push_wait(tern_ring_producer *p, const type *tern__item, uint64_t timeout_ns)      \
+    {                                                                                                                 \
+        TERN_ASSERT(p->item_size_bytes == sizeof(type));                                                              \
+        return tern_ring_push_wait(p, tern__item, timeout_ns);                                                        \
+    }                                                                                                                 \
+    TERN_INLINE tern_status name##_pop_wait(tern_ring_consumer *c, type *tern__item, uint64_t timeout_ns)             \
+    {                                                                                                                 \
+        TERN_ASSERT(c->item_size_bytes == sizeof(type));                                                              \
+        return tern_ring_pop_wait(c, tern__item, timeout_ns);                                                         \
     }
 #endif
 

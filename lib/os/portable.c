@@ -8,8 +8,8 @@
 
 #include <time.h>
 
-#define NAP_FIRST_NS 2000u
-#define NAP_LAST_NS 1000000u
+#define TERN__NAP_FIRST_NS 2000u
+#define TERN__NAP_LAST_NS 1000000u
 
 static uint64_t portable_now_ns(void)
 {
@@ -21,14 +21,14 @@ static uint64_t portable_now_ns(void)
 static tern_status portable_wait(tern_a32 *word, uint32_t expected, uint64_t timeout_ns)
 {
     uint64_t deadline_ns = tern__deadline(timeout_ns);
-    uint64_t nap_ns = NAP_FIRST_NS;
+    uint64_t nap_ns = TERN__NAP_FIRST_NS;
     /* relaxed: the caller loads the word again with acquire */
     while (tern_a32_load_relaxed(word) == expected) {
         uint64_t left_ns = tern__time_left(deadline_ns);
         if (left_ns == 0) return TERN_ERR_TIMEOUT;
         struct timespec nap = { 0, (long)(nap_ns < left_ns ? nap_ns : left_ns) };
         nanosleep(&nap, NULL);
-        nap_ns = nap_ns * 2 < NAP_LAST_NS ? nap_ns * 2 : NAP_LAST_NS;
+        nap_ns = nap_ns * 2 < TERN__NAP_LAST_NS ? nap_ns * 2 : TERN__NAP_LAST_NS;
     }
     return TERN_OK;
 }

@@ -13,12 +13,13 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SHM_FOLDER "/dev/shm"
-#define SHM_PREFIX "tern."
+#define TERN__SHM_FOLDER "/dev/shm"
+#define TERN__SHM_PREFIX "tern."
 
-static tern_status status_of_errno(void)
+static tern_status shm_status_of_errno(void)
 {
     switch (errno) {
     case EEXIST: return TERN_ERR_EXISTS;
@@ -29,13 +30,13 @@ static tern_status status_of_errno(void)
     }
 }
 
-static void clear(tern_region *region)
+static void shm_clear(tern_region *region)
 {
     tern__memset(region, 0, sizeof *region);
     region->fd = -1;
 }
 
-static bool name_is_valid(const char *name)
+static bool shm_name_is_valid(const char *name)
 {
     size_t length = 0;
     if (!name || name[0] == '.') return false;
@@ -50,21 +51,21 @@ static bool name_is_valid(const char *name)
 
 tern_status tern_shm_path(const char *name, char *path, size_t path_size_bytes)
 {
-    if (!name_is_valid(name)) return TERN_ERR_ARGUMENT;
-    int length = snprintf(path, path_size_bytes, "%s/%s%s", SHM_FOLDER, SHM_PREFIX, name);
+    if (!shm_name_is_valid(name)) return TERN_ERR_ARGUMENT;
+    int length = snprintf(path, path_size_bytes, "%s/%s%s", TERN__SHM_FOLDER, TERN__SHM_PREFIX, name);
     return length > 0 && (size_t)length < path_size_bytes ? TERN_OK : TERN_ERR_MEMORY;
 }
 
 /* Map a descriptor and attach; owns the descriptor from here on, also when it fails. */
-static tern_status map_and_attach(tern_region *region, int fd, size_t size_bytes, const tern_region_desc *format,
-                                  const tern_attach_desc *attach)
+static tern_status shm_map_and_attach(tern_region *region, int fd, size_t size_bytes, const tern_region_desc *format,
+                                      const tern_attach_desc *attach)
 {
     tern_status status;
     void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) {
-        status = status_of_errno();
+        status = shm_status_of_errno();
         close(fd);
-        clear(region);
+        shm_clear(region);
         return status;
     }
     status = format ? tern_region_format(memory, size_bytes, format) : TERN_OK;
@@ -72,7 +73,7 @@ static tern_status map_and_attach(tern_region *region, int fd, size_t size_bytes
     if (status != TERN_OK) {
         munmap(memory, size_bytes);
         close(fd);
-        clear(region);
+        shm_clear(region);
         return status;
     }
     region->fd = fd;
@@ -81,22 +82,29 @@ static tern_status map_and_attach(tern_region *region, int fd, size_t size_bytes
 }
 
 /* Really allocate: a later write must not find the file system full. */
-static tern_status allocate(int fd, size_t size_bytes)
+static tern_status shm_allocate(int fd, size_t size_bytes)
 {
+    struct statvfs room;
     if (size_bytes > (size_t)INT64_MAX) return TERN_ERR_ARGUMENT;
+    /* tmpfs gives out pages until none is left before it says so, and on a machine whose /dev/shm
+     * is as large as its memory that calls the out-of-memory killer; a memfd has no limit (0) */
+    if (fstatvfs(fd, &room) == 0 && room.f_blocks > 0 && size_bytes / room.f_frsize > room.f_bavail) {
+        errno = ENOSPC;
+        return TERN_ERR_NO_SPACE;
+    }
     int result;
     do {
         result = posix_fallocate(fd, 0, (off_t)size_bytes);
     } while (result == EINTR);
     errno = result;
-    return result == 0 ? TERN_OK : status_of_errno();
+    return result == 0 ? TERN_OK : shm_status_of_errno();
 }
 
-static tern_status link_name(int fd, const char *path)
+static tern_status shm_link_name(int fd, const char *path)
 {
     char self[48];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? TERN_OK : status_of_errno();
+    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? TERN_OK : shm_status_of_errno();
 }
 
 tern_status tern_shm_create(tern_region *region, const char *name, size_t size_bytes, const tern_region_desc *desc)
@@ -104,7 +112,7 @@ tern_status tern_shm_create(tern_region *region, const char *name, size_t size_b
     const tern_region_desc defaults = { 0, 0, 0, 0 };
     char path[TERN_SHM_NAME_MAX + 32];
     tern_status status;
-    clear(region);
+    shm_clear(region);
     if (!desc) desc = &defaults;
     if (name && (status = tern_shm_path(name, path, sizeof path)) != TERN_OK) return status;
     size_t least = tern_region_size(desc);
@@ -116,10 +124,10 @@ tern_status tern_shm_create(tern_region *region, const char *name, size_t size_b
 
     /* told early, before gigabytes are allocated for nothing; linking tells for certain */
     if (name && access(path, F_OK) == 0) return TERN_ERR_EXISTS;
-    int fd = name ? open(SHM_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+    int fd = name ? open(TERN__SHM_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
                   : memfd_create("tern", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return status_of_errno();
-    status = allocate(fd, size_bytes);
+    if (fd < 0) return shm_status_of_errno();
+    status = shm_allocate(fd, size_bytes);
     if (status != TERN_OK) {
         int why = errno;
         close(fd);
@@ -127,11 +135,11 @@ tern_status tern_shm_create(tern_region *region, const char *name, size_t size_b
         return status;
     }
     tern_attach_desc attach = { desc->session, desc->domain };
-    status = map_and_attach(region, fd, size_bytes, desc, &attach);
+    status = shm_map_and_attach(region, fd, size_bytes, desc, &attach);
     if (status != TERN_OK) return status;
 
-    if (name) status = link_name(fd, path);
-    else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) status = status_of_errno();
+    if (name) status = shm_link_name(fd, path);
+    else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) status = shm_status_of_errno();
     if (status != TERN_OK) {
         int why = errno;
         tern_shm_close(region);
@@ -142,52 +150,52 @@ tern_status tern_shm_create(tern_region *region, const char *name, size_t size_b
 
 /* A memfd must be sealed against shrinking, or its sender can make us die of SIGBUS. Files
  * under /dev/shm cannot be sealed; they are guarded by their mode. */
-static bool may_shrink(int fd, const struct stat *file)
+static bool shm_may_shrink(int fd, const struct stat *file)
 {
     struct stat folder;
     int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0 || (seals & F_SEAL_SHRINK)) return false;
-    return stat(SHM_FOLDER, &folder) != 0 || folder.st_dev != file->st_dev;
+    return stat(TERN__SHM_FOLDER, &folder) != 0 || folder.st_dev != file->st_dev;
 }
 
 /* Check a descriptor and attach; owns it from here on. */
-static tern_status open_descriptor(tern_region *region, int fd, const tern_attach_desc *desc)
+static tern_status shm_open_descriptor(tern_region *region, int fd, const tern_attach_desc *desc)
 {
     struct stat file;
     tern_status status = TERN_OK;
-    if (fstat(fd, &file) != 0) status = status_of_errno();
+    if (fstat(fd, &file) != 0) status = shm_status_of_errno();
     else if (!S_ISREG(file.st_mode)) status = TERN_ERR_CORRUPT;
     else if (file.st_size == 0) status = TERN_ERR_NOT_READY;
     else if ((uint64_t)file.st_size < sizeof(struct tern_region_shared)) status = TERN_ERR_MEMORY;
     else if ((uint64_t)file.st_size > SIZE_MAX) status = TERN_ERR_NO_SPACE;
-    else if (may_shrink(fd, &file)) status = TERN_ERR_ACCESS;
+    else if (shm_may_shrink(fd, &file)) status = TERN_ERR_ACCESS;
     if (status != TERN_OK) {
         int why = errno;
         close(fd);
         errno = why;
         return status;
     }
-    return map_and_attach(region, fd, (size_t)file.st_size, NULL, desc);
+    return shm_map_and_attach(region, fd, (size_t)file.st_size, NULL, desc);
 }
 
 tern_status tern_shm_open(tern_region *region, const char *name, const tern_attach_desc *desc)
 {
     char path[TERN_SHM_NAME_MAX + 32];
-    clear(region);
+    shm_clear(region);
     tern_status status = tern_shm_path(name, path, sizeof path);
     if (status != TERN_OK) return status;
     /* NONBLOCK: a pipe put in the name's place must not hold us; it has no effect on a file */
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) return errno == ELOOP || errno == ENXIO || errno == EISDIR ? TERN_ERR_CORRUPT : status_of_errno();
-    return open_descriptor(region, fd, desc);
+    if (fd < 0) return errno == ELOOP || errno == ENXIO || errno == EISDIR ? TERN_ERR_CORRUPT : shm_status_of_errno();
+    return shm_open_descriptor(region, fd, desc);
 }
 
 tern_status tern_shm_open_fd(tern_region *region, int fd, const tern_attach_desc *desc)
 {
-    clear(region);
+    shm_clear(region);
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (own < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : status_of_errno();
-    return open_descriptor(region, own, desc);
+    if (own < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    return shm_open_descriptor(region, own, desc);
 }
 
 int tern_shm_fd(const tern_region *region)
@@ -201,7 +209,7 @@ void tern_shm_close(tern_region *region)
         munmap(region->shared, region->mapping_size_bytes);
         close(region->fd);
     }
-    clear(region);
+    shm_clear(region);
 }
 
 tern_status tern_shm_unlink(const char *name)
@@ -209,7 +217,7 @@ tern_status tern_shm_unlink(const char *name)
     char path[TERN_SHM_NAME_MAX + 32];
     tern_status status = tern_shm_path(name, path, sizeof path);
     if (status != TERN_OK) return status;
-    return unlink(path) == 0 ? TERN_OK : status_of_errno();
+    return unlink(path) == 0 ? TERN_OK : shm_status_of_errno();
 }
 
 #endif

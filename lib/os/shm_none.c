@@ -6,7 +6,7 @@
 
 #if !defined(__linux__)
 
-static tern_status refuse(tern_region *region)
+static tern_status shm_refuse(tern_region *region)
 {
     tern__memset(region, 0, sizeof *region);
     region->fd = -1;
@@ -16,19 +16,19 @@ static tern_status refuse(tern_region *region)
 tern_status tern_shm_create(tern_region *region, const char *name, size_t size_bytes, const tern_region_desc *desc)
 {
     (void)name, (void)size_bytes, (void)desc;
-    return refuse(region);
+    return shm_refuse(region);
 }
 
 tern_status tern_shm_open(tern_region *region, const char *name, const tern_attach_desc *desc)
 {
     (void)name, (void)desc;
-    return refuse(region);
+    return shm_refuse(region);
 }
 
 tern_status tern_shm_open_fd(tern_region *region, int fd, const tern_attach_desc *desc)
 {
     (void)fd, (void)desc;
-    return refuse(region);
+    return shm_refuse(region);
 }
 
 int tern_shm_fd(const tern_region *region)
@@ -39,7 +39,7 @@ int tern_shm_fd(const tern_region *region)
 
 void tern_shm_close(tern_region *region)
 {
-    (void)refuse(region);
+    (void)shm_refuse(region);
 }
 
 tern_status tern_shm_unlink(const char *name)

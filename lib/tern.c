@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* tern.c: the whole implementation as one translation unit. tools/amalgamate takes its list of
+ * files and their order from here; the wasm modules are compiled from it. Platform files empty
+ * themselves where they do not apply. */
+#include "base.c"
+#include "wait.c"
+#include "ring.c"
+#include "region.c"
+#include "layout.c"
+#include "open.c"
+#include "os/futex.c"
+#include "os/portable.c"
+#include "os/wasm.c"
+#include "os/none.c"
+#include "os/shm_linux.c"
+#include "os/shm_none.c"

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Each public header alone, in each language, by each compiler, natively and as wasm32; the
+typed ring instantiated in each language; atomics in include/tern/atomic.h alone."""
+import re
+import tempfile
+from pathlib import Path
+
+from tap import ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Tap, compiler, compilers, expect, expect_failure, run
+
+# ring_inline.h is a part of ring.h and says so itself
+HEADERS = sorted(path.name for path in (ROOT / 'include/tern').glob('*.h') if path.name != 'ring_inline.h')
+INCLUDE = ['-I', str(ROOT / 'include')]
+ATOMICS = re.compile(r'\b_Atomic\b|<stdatomic\.h>|<atomic>|__atomic_|\bvolatile\b')
+
+
+def compile_headers(command):
+    """Every header in a compilation of its own, with and without the calls that block."""
+    for header in HEADERS:
+        for nonblocking in [], ['-DTERN_NONBLOCKING']:
+            run([*command, *INCLUDE, *nonblocking, '-fsyntax-only', '-'], input=f'#include <tern/{header}>\n')
+
+
+def compile_typed(command):
+    """With code generated, because gcc warns of overflows only then, and differently by level."""
+    source = ROOT / 'tests/build/typed_ring.c'
+    for nonblocking in [], ['-DTERN_NONBLOCKING']:
+        for level in '-O0', '-Og', '-O2':
+            run([*command, *INCLUDE, *nonblocking, level, '-S', '-o', '/dev/null', source])
+
+
+GENERIC = '''#include <tern/ring.h>
+bool push(tern_ring_producer *p);
+bool push(tern_ring_producer *p) { int number = 42; return tern_ring_push(p, &number); }
+int pop(tern_ring_consumer *c);
+int pop(tern_ring_consumer *c) { int number = 0; return tern_ring_pop(c, &number) ? number : -1; }
+'''
+
+
+def compile_generic(pair, standard):
+    """The calls without a type, on an object smaller than the largest size they know."""
+    for level in '-O0', '-Og', '-O2', '-Os':
+        run([*compiler(pair, standard), *INCLUDE, level, '-S', '-o', '/dev/null', '-'], input=GENERIC)
+
+
+def run_typed(pair, standard, folder):
+    """The header's calls do their work in this language: linked with the library, in C."""
+    stem = folder / f'{pair[0]}-{standard}'
+    run([pair[1], '-std=c11', '-c', ROOT / 'lib/tern.c', '-o', f'{stem}.lib.o'])
+    run([*compiler(pair, standard), *INCLUDE, '-c', ROOT / 'tests/build/typed_ring.c', '-o', f'{stem}.o'])
+    run([pair[2], f'{stem}.o', f'{stem}.lib.o', '-o', stem])
+    run([stem])
+
+
+def hidden_without_blocking():
+    """With TERN_NONBLOCKING a blocking call does not even exist."""
+    for call in 'tern_word_wait', 'tern_ring_producer_wait', 'tern_ring_consumer_wait', 'tern_ring_push_wait', \
+            'tern_ring_pop_wait':
+        text = f'#include <tern/tern.h>\nvoid *use(void);\nvoid *use(void) {{ return (void *)(uintptr_t){call}; }}\n'
+        command = ['gcc', '-std=c11', *INCLUDE, '-fsyntax-only', '-x', 'c', '-']
+        run(command, input=text)
+        expect_failure(f'{call} is declared under TERN_NONBLOCKING',
+                       lambda: run([*command, '-DTERN_NONBLOCKING'], input=text))
+
+
+def ring_inline_refuses():
+    expect_failure('ring_inline.h was included by itself',
+                   lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'],
+                               input='#include <tern/ring_inline.h>\n'))
+
+
+def atomics_in(files):
+    return [f'{path.relative_to(ROOT)}:{number}: {line.strip()}' for path in files
+            for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1) if ATOMICS.search(line)]
+
+
+def atomics_live_in_one_place():
+    home = ROOT / 'include/tern/atomic.h'
+    files = [path for folder in ('include', 'lib') for path in sorted((ROOT / folder).rglob('*'))
+             if path.is_file() and path != home]
+    expect(len(files) > 15, 'include/ and lib/ were not found')
+    expect(atomics_in([home]), 'the pattern finds nothing in atomic.h: it is broken')
+    found = atomics_in(files)
+    expect(not found, 'outside include/tern/atomic.h:\n' + '\n'.join(found))
+
+
+def main(folder):
+    tap = Tap()
+    for pair in compilers():
+        for standard in STANDARDS:
+            tap.case(f'headers alone: {pair[0]} {standard}', compile_headers, compiler(pair, standard))
+    for name, threads in ('threads', WASM_THREADS), ('single', []):
+        tap.case(f'headers alone: wasm32 {name} c11', compile_headers, [*WASM, *threads, *WARNINGS, '-x', 'c'])
+        tap.case(f'typed ring compiles: wasm32 {name} c11', compile_typed, [*WASM, *threads, *WARNINGS, '-x', 'c'])
+    for pair in compilers():
+        for standard in STANDARDS:
+            tap.case(f'typed ring compiles: {pair[0]} {standard}', compile_typed, compiler(pair, standard))
+        for standard in 'c11', 'c++20':
+            tap.case(f'generic calls compile: {pair[0]} {standard}', compile_generic, pair, standard)
+        for standard in 'c11', 'c++11', 'c++20':
+            tap.case(f'typed ring runs: {pair[0]} {standard}', run_typed, pair, standard, folder)
+    tap.case('TERN_NONBLOCKING hides every blocking call', hidden_without_blocking)
+    tap.case('ring_inline.h refuses to be included alone', ring_inline_refuses)
+    tap.case('atomics live in include/tern/atomic.h alone', atomics_live_in_one_place)
+    tap.run()
+
+
+if __name__ == '__main__':
+    with tempfile.TemporaryDirectory() as name:
+        main(Path(name))

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// model.hpp: runs the shipping headers and lib/*.c under Relacy, and then once more for every
+// order site, weakened. A weakened site that no suite catches is a failure of the tests, unless
+// it stands on the reviewed list of equivalents.
+//
+// Memory: a suite holds the shared structs as members, so that Relacy constructs their atomics,
+// and tells which bytes are payload (model_payload). Each copy to or from payload goes through
+// the hooks of atomic.h and touches an rl::var, so that a race on it ends the execution.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <relacy/relacy.hpp>
+#include <relacy/pthread.h>
+
+#define TERN_MODEL 1
+#define TERN_SPIN_CHECKS 0u
+#include "../../include/tern/wait.h"
+
+// ---- Order sites ----------------------------------------------------------------------------
+
+struct model_site {
+    const char *name;
+    rl::memory_order order;
+};
+
+/// A list without the heap: Relacy replaces operator new while it simulates.
+template <typename T, size_t Most> struct model_list {
+    T at[Most];
+    size_t count;
+    T *begin() { return at; }
+    T *end() { return at + count; }
+    void add(T value)
+    {
+        if (count == Most) std::abort();
+        at[count++] = value;
+    }
+};
+
+inline model_list<model_site, 64> &model_sites()
+{
+    static model_list<model_site, 64> sites = {};
+    return sites;
+}
+
+struct model_mutation {
+    const char *site = nullptr;
+    rl::memory_order order = rl::mo_relaxed;
+};
+inline model_mutation &model_current_mutation()
+{
+    static model_mutation mutation;
+    return mutation;
+}
+
+inline rl::memory_order tern_model_order(const char *site, rl::memory_order order)
+{
+    auto &sites = model_sites();
+    bool known = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return !std::strcmp(s.name, site); });
+    if (!known) sites.add({ site, order });
+    const model_mutation &mutation = model_current_mutation();
+    return mutation.site && !std::strcmp(mutation.site, site) ? mutation.order : order;
+}
+
+// ---- Payload ---------------------------------------------------------------------------------
+
+enum { MODEL_CELLS = 64 };
+
+/// Bytes whose accesses are watched, in cells of a size that no access straddles.
+struct model_payload {
+    const unsigned char *begin = nullptr;
+    size_t cell_bytes = 1, cells = 0;
+    rl::var<int> shadow[MODEL_CELLS];
+};
+
+inline model_list<model_payload *, 16> &model_payloads()
+{
+    static model_list<model_payload *, 16> payloads = {};
+    return payloads;
+}
+
+/// In before(): forget the last execution's memory.
+inline void model_begin()
+{
+    model_payloads().count = 0;
+}
+
+inline void model_watch(model_payload &payload, const void *begin, size_t size_bytes, size_t cell_bytes)
+{
+    payload.begin = static_cast<const unsigned char *>(begin);
+    payload.cell_bytes = cell_bytes;
+    payload.cells = (size_bytes + cell_bytes - 1) / cell_bytes;
+    if (payload.cells > MODEL_CELLS) std::abort();
+    model_payloads().add(&payload);
+}
+
+/// Bytes that were there before the threads began.
+inline void model_fill(model_payload &payload)
+{
+    for (size_t i = 0; i < payload.cells; i++) payload.shadow[i]($).store(0);
+}
+
+template <typename Access> inline void model_access(const void *address, size_t size_bytes, Access access)
+{
+    auto at = static_cast<const unsigned char *>(address);
+    for (model_payload *p : model_payloads()) {
+        if (at < p->begin || at >= p->begin + p->cells * p->cell_bytes) continue;
+        size_t first = size_t(at - p->begin) / p->cell_bytes;
+        size_t last = (size_t(at - p->begin) + size_bytes - 1) / p->cell_bytes;
+        for (size_t i = first; i <= last && i < p->cells; i++) access(p->shadow[i]);
+        return;
+    }
+    std::fprintf(stderr, "model: an access to memory that no suite watches\n");
+    std::abort();
+}
+
+inline void tern_model_payload_write(const void *address, size_t size_bytes)
+{
+    model_access(address, size_bytes, [](rl::var<int> &cell) { cell($).store(1); });
+}
+
+inline void tern_model_payload_read(const void *address, size_t size_bytes)
+{
+    model_access(address, size_bytes, [](rl::var<int> &cell) { (void)(int)cell($).load(); });
+}
+
+// ---- Waiting ---------------------------------------------------------------------------------
+
+extern "C" inline tern_status tern_word_wait(tern_a32 *word, uint32_t expected, uint64_t timeout_ns)
+{
+    (void)timeout_ns;   // no suite gives a time-out: a lost wake-up must show as a deadlock
+    futex(&word->value, FUTEX_WAIT, int(expected), 0, 0, 0);
+    return TERN_OK;
+}
+
+extern "C" inline void tern_word_wake(tern_a32 *word)
+{
+    futex(&word->value, FUTEX_WAKE, 1000, 0, 0, 0);
+}
+
+extern "C" inline uint64_t tern_now_ns(void)
+{
+    return 0;
+}
+
+// ---- Runner ----------------------------------------------------------------------------------
+
+struct model_suite {
+    const char *name;
+    bool (*simulate)(rl::test_params &);
+    bool (*bounded)(rl::test_params &);   // a shorter one whose context bound 2 can be exhausted
+};
+
+/// A mutant that no execution can tell from the original, with the proof in words.
+struct model_equivalent {
+    const char *site, *proof;
+};
+
+inline bool model_run(bool (*simulate)(rl::test_params &), rl::scheduler_type_e search, unsigned executions,
+                      rl::test_params &p)
+{
+    static std::ofstream nowhere("/dev/null");
+    p.iteration_count = executions;
+    p.search_type = search;
+    p.context_bound = 2;
+    p.output_stream = &nowhere;
+    p.progress_stream = &nowhere;
+    p.execution_depth_limit = 4000;
+    return simulate(p);
+}
+
+inline const char *model_order_name(rl::memory_order order)
+{
+    return order == rl::mo_acquire ? "acquire" : order == rl::mo_release ? "release" : "relaxed";
+}
+
+class model_runner {
+public:
+    model_runner(std::vector<model_suite> suites, std::vector<std::string> expected_sites,
+                 std::vector<model_equivalent> equivalents)
+        : suites_(suites), expected_(expected_sites), equivalents_(equivalents)
+    {
+    }
+
+    int run(int argc, char **argv)
+    {
+        unsigned executions = argc > 1 ? unsigned(std::atoi(argv[1])) : 100000;
+        for (const model_suite &suite : suites_) {
+            original(suite.name, suite.simulate, rl::sched_random, executions, "random");
+            original(suite.name, suite.bounded, rl::sched_bound, 0, "context bound 2, all");
+        }
+        model_list<model_site, 64> sites = model_sites();
+        for (const std::string &name : expected_) {
+            bool seen = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return name == s.name; });
+            if (!seen) report(false, "site " + name + " is never reached by a suite");
+        }
+        for (const model_site &site : sites) mutant(site, executions);
+        std::printf("1..%d\n", count_);
+        return failed_ ? 1 : 0;
+    }
+
+private:
+    void report(bool ok, const std::string &text)
+    {
+        std::printf("%sok %d - %s\n", ok ? "" : "not ", ++count_, text.c_str());
+        std::fflush(stdout);
+        if (!ok) failed_++;
+    }
+
+    void original(const char *name, bool (*simulate)(rl::test_params &), rl::scheduler_type_e search,
+                  unsigned executions, const char *how)
+    {
+        rl::test_params p;
+        bool ok = model_run(simulate, search, executions, p);
+        std::string text = std::string(name) + ": " + std::to_string(p.stop_iteration) + " executions, " + how;
+        if (!ok) text += std::string(": ") + rl::test_result_str(p.test_result);
+        report(ok, text);
+    }
+
+    void mutant(const model_site &site, unsigned executions)
+    {
+        model_current_mutation().site = site.name;
+        model_current_mutation().order = rl::mo_relaxed;
+        std::string text = std::string("weakened ") + site.name + ": " + model_order_name(site.order) + " -> relaxed ";
+        bool caught = false;
+        for (const model_suite &suite : suites_) {
+            rl::test_params p;
+            caught = !model_run(suite.simulate, rl::sched_random, executions, p);
+            if (!caught) continue;
+            text += std::string("caught by ") + suite.name + " at execution " + std::to_string(p.stop_iteration) + " ("
+                + rl::test_result_str(p.test_result) + ")";
+            break;
+        }
+        model_current_mutation().site = nullptr;
+        auto known = std::find_if(equivalents_.begin(), equivalents_.end(),
+                                  [&](const model_equivalent &e) { return !std::strcmp(e.site, site.name); });
+        if (!caught && known != equivalents_.end()) report(true, text + "survives as reviewed: " + known->proof);
+        else if (!caught) report(false, text + "survives: a test is missing, or the order is stronger than needed");
+        else if (known != equivalents_.end()) report(false, text + "but stands on the list of equivalents");
+        else report(true, text);
+    }
+
+    std::vector<model_suite> suites_;
+    std::vector<std::string> expected_;
+    std::vector<model_equivalent> equivalents_;
+    int count_ = 0, failed_ = 0;
+};

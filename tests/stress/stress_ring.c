@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* stress_ring.c: two threads or two processes, every form of push and pop mixed at random, each
+ * item's sequence verified and the checksums of both sides compared. Also the lost-wake-up
+ * test: sleeps on both sides without a time-out to save them.
+ *
+ *   stress_ring [items] [seed]             all forms, plain and waitable, threads and processes
+ *   stress_ring --sleeps [sleeps] [seed]   only the lost-wake-up test
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <tern/tern.h>
+
+typedef struct { uint64_t sequence, check; } item;
+TERN_RING_DEFINE(item_ring, item)
+
+/* ---- Random numbers: xorshift64*, one a side, from the printed seed ------------------ */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 2685821657736338717u;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= 0xff51afd7ed558ccdu;
+    return x ^ x >> 33;
+}
+
+static uint64_t sum_next(uint64_t sum, const item *it)
+{
+    return (sum << 5 | sum >> 59) ^ (it->sequence + it->check);
+}
+
+/* ---- One run --------------------------------------------------------------------------- */
+
+typedef struct run {
+    const char *name;
+    void *memory;
+    size_t size;
+    uint64_t items, seed;
+    uint32_t flags, capacity, release_every, spin_checks;
+    bool only_waits;      /* the lost-wake-up test: nothing but *_wait */
+    uint32_t start;       /* counter to begin at */
+} run;
+
+typedef struct result {
+    uint64_t items, sum, sleeps;
+    int failed;
+} result;
+
+/* How often this thread really slept: voluntary context switches, as the kernel counts them. */
+static uint64_t sleeps_so_far(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (uint64_t)usage.ru_nvcsw;
+}
+
+static void pause_a_little(uint64_t *random)
+{
+    uint64_t r = next_random(random);
+    if (r % 4096 == 0) sched_yield();
+    else if (r % 64 == 0) for (uint64_t i = 0; i < (r >> 32) % 64; i++) tern_cpu_relax();
+}
+
+static uint32_t produce_some(tern_ring_producer *p, uint64_t sequence, uint64_t left, uint64_t *random,
+                             const run *r)
+{
+    item batch[64];
+    uint32_t want = 1 + (uint32_t)(next_random(random) % 64), got;
+    if (want > left) want = (uint32_t)left;
+    uint32_t form = r->only_waits ? 3 : (uint32_t)(next_random(random) % ((r->flags & TERN_RING_WAITABLE) ? 4 : 3));
+    if (form == 1) {
+        item *span = item_ring_reserve(p, want, &got);
+        for (uint32_t i = 0; i < got; i++) span[i] = (item){ sequence + i, mix(sequence + i) };
+        item_ring_commit(p, got);
+        return got;
+    }
+    for (uint32_t i = 0; i < want; i++) batch[i] = (item){ sequence + i, mix(sequence + i) };
+    if (form == 0) return item_ring_push_many(p, batch, want);
+    if (form == 2) return item_ring_push(p, batch);
+    tern_status status = item_ring_push_wait(p, batch, TERN_WAIT_FOREVER);
+    return status == TERN_OK ? 1 : UINT32_MAX;
+}
+
+static void produce(const run *r, result *out)
+{
+    tern_ring_producer p;
+    uint64_t random = r->seed * 2 + 1, sequence = 0;
+    uint64_t slept_before = sleeps_so_far();
+    out->failed = item_ring_attach_producer(&p, r->memory, r->size) != TERN_OK;
+    p.spin_checks = r->spin_checks;
+    while (!out->failed && sequence < r->items) {
+        uint32_t n = produce_some(&p, sequence, r->items - sequence, &random, r);
+        if (n == UINT32_MAX) out->failed = 1;
+        for (uint32_t i = 0; i < n && !out->failed; i++) {
+            item it = { sequence + i, mix(sequence + i) };
+            out->sum = sum_next(out->sum, &it);
+        }
+        sequence += n;
+        if (n == 0) sched_yield();
+        else pause_a_little(&random);
+    }
+    tern_ring_close_producer(&p);
+    out->items = sequence;
+    out->sleeps = sleeps_so_far() - slept_before;
+}
+
+/* Some items into batch, or a pointer to them where they lie. 0: none there. */
+static uint32_t consume_some(tern_ring_consumer *c, item *batch, const item **items, uint64_t *random, const run *r)
+{
+    uint32_t want = 1 + (uint32_t)(next_random(random) % 64), got;
+    uint32_t form = r->only_waits ? 3 : (uint32_t)(next_random(random) % ((r->flags & TERN_RING_WAITABLE) ? 4 : 3));
+    *items = batch;
+    if (form == 1) {
+        *items = item_ring_peek(c, want, &got);
+        return got;
+    }
+    if (form == 0) return item_ring_pop_many(c, batch, want);
+    if (form == 2) return item_ring_pop(c, batch);
+    return item_ring_pop_wait(c, batch, TERN_WAIT_FOREVER) == TERN_OK;
+}
+
+static void consume(const run *r, result *out)
+{
+    tern_ring_consumer c;
+    uint64_t random = r->seed * 2 + 99, sequence = 0;
+    item batch[64];
+    uint64_t slept_before = sleeps_so_far();
+    out->failed = item_ring_attach_consumer(&c, r->memory, r->size) != TERN_OK;
+    c.spin_checks = r->spin_checks;
+    tern_ring_consumer_release_every(&c, r->release_every);
+    while (!out->failed && tern_ring_consumer_status(&c) == TERN_OK) {
+        const item *items;
+        uint32_t n = consume_some(&c, batch, &items, &random, r);
+        for (uint32_t i = 0; i < n; i++) {
+            if (items[i].sequence != sequence || items[i].check != mix(sequence)) out->failed = 1;
+            out->sum = sum_next(out->sum, &items[i]);
+            sequence++;
+        }
+        if (n > 0 && items != batch) item_ring_release(&c, n);
+        if (n == 0) sched_yield();
+        else pause_a_little(&random);
+    }
+    out->items = sequence;
+    out->sleeps = sleeps_so_far() - slept_before;
+}
+
+struct side {
+    const run *r;
+    result out;
+};
+
+static void *producer_thread(void *argument)
+{
+    struct side *side = argument;
+    produce(side->r, &side->out);
+    return NULL;
+}
+
+/* The producer's result, from a thread or from a process of its own. */
+static int run_both(const run *r, bool processes, result *produced, result *consumed)
+{
+    memset(produced, 0, sizeof *produced);
+    memset(consumed, 0, sizeof *consumed);
+    if (!processes) {
+        struct side side = { r, *produced };
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, producer_thread, &side) != 0) return 1;
+        consume(r, consumed);
+        pthread_join(thread, NULL);
+        *produced = side.out;
+        return 0;
+    }
+    int ends[2], status = 1;
+    if (pipe(ends) != 0) return 1;
+    pid_t child = fork();
+    if (child == 0) {
+        produce(r, produced);
+        _exit(write(ends[1], produced, sizeof *produced) != (ssize_t)sizeof *produced);
+    }
+    consume(r, consumed);
+    bool whole = read(ends[0], produced, sizeof *produced) == (ssize_t)sizeof *produced;
+    close(ends[0]);
+    close(ends[1]);
+    return waitpid(child, &status, 0) != child || status != 0 || !whole;
+}
+
+static int stress(run r, bool processes, int number)
+{
+    tern_region region;
+    tern_object object;
+    result produced, consumed;
+    tern_ring_desc desc = item_ring_desc(r.capacity, r.flags);
+    r.size = tern_ring_size(&desc);
+    if (tern_shm_create(&region, NULL, tern_region_size(NULL) + tern_region_object_size(r.size), NULL) != TERN_OK
+        || tern_region_claim(&region, "ring", TERN_TYPE_RING, r.size, &object) != TERN_OK
+        || tern_ring_format(object.memory, r.size, &desc) != TERN_OK) {
+        printf("not ok %d - %s: no memory\n", number, r.name);
+        return 1;
+    }
+    r.memory = object.memory;
+    struct tern_ring_shared *shared = object.memory;
+    /* relaxed: no other thread yet */
+    tern_a32_store_relaxed(&shared->producer.word, r.start << 1);
+    tern_a32_store_relaxed(&shared->consumer.word, r.start << 1);
+    int failed = run_both(&r, processes, &produced, &consumed);
+    failed = failed || produced.failed || consumed.failed || consumed.items != r.items || produced.items != r.items
+        || produced.sum != consumed.sum;
+    printf("%sok %d - %s, %s: %llu of %llu items, checksum %016llx %s, %llu + %llu sleeps\n", failed ? "not " : "", number,
+           r.name, processes ? "processes" : "threads", (unsigned long long)consumed.items, (unsigned long long)r.items,
+           (unsigned long long)consumed.sum, produced.sum == consumed.sum ? "agrees" : "DIFFERS",
+           (unsigned long long)produced.sleeps, (unsigned long long)consumed.sleeps);
+    fflush(stdout);
+    tern_shm_close(&region);
+    return failed;
+}
+
+/* Sleep until the number asked for is reached, in portions; nothing but waits, no spinning. */
+static int stress_sleeps(uint64_t wanted, uint64_t seed, bool processes, int number)
+{
+    uint64_t total = 0, items = 0;
+    int failed = 0;
+    while (total < wanted && !failed) {
+        tern_region region;
+        tern_object object;
+        result produced, consumed;
+        run r = { .items = wanted / 4 + 1000, .seed = seed++, .flags = TERN_RING_WAITABLE, .capacity = 1,
+                  .release_every = 1, .only_waits = true };
+        tern_ring_desc desc = item_ring_desc(r.capacity, r.flags);
+        r.size = tern_ring_size(&desc);
+        if (tern_shm_create(&region, NULL, 1 << 16, NULL) != TERN_OK
+            || tern_region_claim(&region, "ring", TERN_TYPE_RING, r.size, &object) != TERN_OK) return 1;
+        tern_ring_format(object.memory, r.size, &desc);
+        r.memory = object.memory;
+        failed = run_both(&r, processes, &produced, &consumed);
+        failed = failed || produced.failed || consumed.failed || consumed.items != r.items
+            || produced.sum != consumed.sum;
+        total += produced.sleeps + consumed.sleeps;
+        items += consumed.items;
+        tern_shm_close(&region);
+    }
+    printf("%sok %d - no wake-up lost, %s: %llu sleeps without a time-out, %llu items\n", failed ? "not " : "", number,
+           processes ? "processes" : "threads", (unsigned long long)total, (unsigned long long)items);
+    fflush(stdout);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    bool only_sleeps = argc > 1 && strcmp(argv[1], "--sleeps") == 0;
+    int at = only_sleeps ? 2 : 1, failed = 0, number = 0;
+    uint64_t count = argc > at ? strtoull(argv[at], NULL, 10) : 1000000;
+    uint64_t seed = argc > at + 1 ? strtoull(argv[at + 1], NULL, 10) : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
+    printf("# seed %llu, wait back end %s\n", (unsigned long long)seed, tern_wait_backend());
+
+    const run runs[] = {
+        { .name = "plain, capacity 64", .capacity = 64, .release_every = 256 },
+        { .name = "plain, exact, capacity 1024, over 2^31", .capacity = 1024, .release_every = 1, .start = 0x7fff0000 },
+        { .name = "waitable, capacity 64", .capacity = 64, .flags = TERN_RING_WAITABLE, .release_every = 256,
+          .spin_checks = 100 },
+        { .name = "waitable, no spinning, capacity 8, over 2^31", .capacity = 8, .flags = TERN_RING_WAITABLE,
+          .release_every = 2, .start = 0x7ffff000 },
+    };
+    int kinds = (int)(sizeof runs / sizeof *runs);
+    for (int processes = 0; processes < 2; processes++) {
+        for (int i = 0; i < kinds && !only_sleeps; i++) {
+            run r = runs[i];
+            r.items = count;
+            r.seed = mix(seed + (uint64_t)(i * 2 + processes)) | 1;
+            failed += stress(r, processes, ++number);
+        }
+        if (only_sleeps) failed += stress_sleeps(count, seed, processes, ++number);
+    }
+    printf("1..%d\n", number);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: MIT */
+/* test_ring.c: the ring in one thread. After every transition the whole shared state is
+ * compared: both words, both flags, every byte of every slot. */
+#include "unit.h"
+
+typedef struct { uint32_t a, b; } pair;
+TERN_RING_DEFINE(pair_ring, pair)
+
+enum { CAPACITY = 4 };
+
+struct fixture {
+    tern_ring_desc desc;
+    size_t size;
+    struct tern_ring_shared *shared;
+    tern_ring_producer p;
+    tern_ring_consumer c;
+    unsigned char model[64 * 8];     /* the bytes of the slots as they must be */
+};
+
+static struct fixture make(uint32_t item_size, uint32_t capacity, uint32_t flags, uint32_t start)
+{
+    struct fixture f;
+    memset(&f, 0, sizeof f);
+    f.desc = (tern_ring_desc){ item_size, capacity, flags };
+    f.size = tern_ring_size(&f.desc);
+    assert_true(f.size >= sizeof(struct tern_ring_shared) + (size_t)item_size * capacity);
+    f.shared = unit_memory(f.size);
+    assert_status(tern_ring_format(f.shared, f.size, &f.desc), TERN_OK);
+    /* as if `start` items had gone through */
+    tern_a32_store_relaxed(&f.shared->producer.word, start << 1);
+    tern_a32_store_relaxed(&f.shared->consumer.word, start << 1);
+    assert_status(tern_ring_attach_producer(&f.p, f.shared, f.size), TERN_OK);
+    assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_OK);
+    return f;
+}
+
+static void drop(struct fixture *f)
+{
+    tern_ring_detach_producer(&f->p);
+    tern_ring_detach_consumer(&f->c);
+    free(f->shared);
+}
+
+/* The whole shared state. */
+static void expect(const struct fixture *f, uint32_t tail_word, uint32_t head_word, bool producer_closed,
+                   bool consumer_closed)
+{
+    const struct tern_ring_shared *s = f->shared;
+    size_t items = (size_t)f->p.capacity_items * f->p.item_size_bytes;
+    assert_int_equal(tern_a32_load_relaxed(&s->magic), TERN_RING_MAGIC);
+    assert_int_equal(s->geometry.item_size_bytes, f->desc.item_size_bytes);
+    assert_int_equal(s->geometry.capacity_items, f->p.capacity_items);
+    assert_int_equal(s->geometry.flags, f->desc.flags);
+    assert_int_equal(s->geometry.total_size_bytes, f->size);
+    assert_int_equal(tern_a32_load_relaxed(&s->producer.word), tail_word);
+    assert_int_equal(tern_a32_load_relaxed(&s->consumer.word), head_word);
+    assert_int_equal(tern_a32_load_relaxed(&s->producer.closed), producer_closed);
+    assert_int_equal(tern_a32_load_relaxed(&s->consumer.closed), consumer_closed);
+    for (size_t i = 0; i < sizeof s->pad; i++) assert_int_equal(s->pad[i], 0);
+    for (size_t i = 0; i < sizeof s->producer.pad; i++)
+        assert_int_equal(s->producer.pad[i] | s->consumer.pad[i], 0);
+    if (items <= sizeof f->model) assert_memory_equal(s + 1, f->model, items);
+}
+
+static void ring_size_of_bad_description_is_zero(void **state)
+{
+    (void)state;
+    const tern_ring_desc bad[] = {
+        { 0, 8, 0 }, { 8, (1u << 30) + 1, 0 }, { 8, UINT32_MAX, 0 }, { 8, 8, 2 }, { 8, 8, 0x80000000u },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(tern_ring_size(&bad[i]), 0);
+    assert_int_equal(tern_ring_size(NULL), 0);
+}
+
+static void ring_capacity_rounds_up_and_zero_is_default(void **state)
+{
+    (void)state;
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 8, 5, 0 }), 384 + 8 * 8);
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 8, 1, 0 }), 384 + 8);
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 3, 0, 0 }), 384 + 3 * 1024);
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 1, 1u << 30, 0 }), 384 + (1u << 30));
+    if (sizeof(size_t) == 8)
+        assert_true(tern_ring_size(&(tern_ring_desc){ UINT32_MAX, 1u << 30, 0 }) == 384 + ((uint64_t)UINT32_MAX << 30));
+}
+
+static void ring_format_refuses_bad_memory(void **state)
+{
+    (void)state;
+    tern_ring_desc desc = { 8, 4, 0 };
+    size_t size = tern_ring_size(&desc);
+    unsigned char *memory = unit_memory(size + 64), *before = unit_memory(size + 64);
+    assert_status(tern_ring_format(NULL, size, &desc), TERN_ERR_ARGUMENT);
+    assert_status(tern_ring_format(memory, size, NULL), TERN_ERR_ARGUMENT);
+    assert_status(tern_ring_format(memory, size, &(tern_ring_desc){ 0, 4, 0 }), TERN_ERR_ARGUMENT);
+    assert_status(tern_ring_format(memory + 32, size, &desc), TERN_ERR_ALIGNMENT);
+    assert_status(tern_ring_format(memory, size - 1, &desc), TERN_ERR_MEMORY);
+    assert_status(tern_ring_format(memory, 0, &desc), TERN_ERR_MEMORY);
+    assert_memory_equal(memory, before, size + 64);    /* nothing half-made */
+    assert_status(tern_ring_format(memory + 64, size, &desc), TERN_OK);
+    free(memory);
+    free(before);
+}
+
+static void ring_attach_answers_each_fault_by_its_status(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, CAPACITY, 0, 0);
+    tern_ring_producer p;
+    tern_ring_consumer c;
+    const tern_ring_producer no_p = { 0 };
+    unsigned char *odd = unit_memory(f.size + 64);
+    assert_status(tern_ring_attach_producer(&p, NULL, f.size), TERN_ERR_ARGUMENT);
+    assert_status(tern_ring_attach_producer(&p, odd + 8, f.size), TERN_ERR_ALIGNMENT);
+    assert_status(tern_ring_attach_producer(&p, odd, f.size), TERN_ERR_NOT_READY);
+    assert_memory_equal(&p, &no_p, sizeof p);
+    for (size_t size = 0; size < f.size; size++) {
+        assert_status(tern_ring_attach_producer(&p, f.shared, size), TERN_ERR_MEMORY);
+        assert_status(tern_ring_attach_consumer(&c, f.shared, size), TERN_ERR_MEMORY);
+    }
+    memset(odd, 'x', f.size);
+    assert_status(tern_ring_attach_producer(&p, odd, f.size), TERN_ERR_CORRUPT);
+    f.shared->geometry.layout_version++;
+    assert_status(tern_ring_attach_consumer(&c, f.shared, f.size), TERN_ERR_VERSION);
+    f.shared->geometry.layout_version--;
+    /* indices further apart than the capacity */
+    tern_a32_store_relaxed(&f.shared->producer.word, (CAPACITY + 1) << 1);
+    assert_status(tern_ring_attach_producer(&p, f.shared, f.size), TERN_ERR_CORRUPT);
+    assert_status(tern_ring_attach_consumer(&c, f.shared, f.size), TERN_ERR_CORRUPT);
+    tern_a32_store_relaxed(&f.shared->producer.word, CAPACITY << 1);
+    assert_status(tern_ring_attach_producer(&p, f.shared, f.size), TERN_OK);
+    assert_int_equal(tern_ring_producer_was_count(&p), CAPACITY);
+    free(odd);
+    drop(&f);
+}
+
+/* Each constant word, each interesting value: an error or the untouched value, never more. */
+static void ring_attach_with_any_header_word_changed_fails(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, CAPACITY, TERN_RING_WAITABLE, 0);
+    const uint32_t values[] = { 0, 1, CAPACITY - 1, CAPACITY, CAPACITY + 1, 0x7fffffff, 0x80000000, UINT32_MAX };
+    size_t words = sizeof(struct tern_ring_geometry) / 4;
+    for (size_t i = 0; i < words; i++) {
+        uint32_t right;
+        unsigned char *at = (unsigned char *)&f.shared->geometry + i * 4;
+        memcpy(&right, at, 4);
+        for (size_t k = 0; k < sizeof values / sizeof *values + 2; k++) {
+            uint32_t wrong = k < sizeof values / sizeof *values ? values[k] : right + (k & 1 ? 1u : UINT32_MAX);
+            tern_ring_producer p;
+            tern_ring_consumer c;
+            tern_ring_info info;
+            if (wrong == right) continue;
+            memcpy(at, &wrong, 4);
+            assert_true(tern_ring_attach_producer(&p, f.shared, f.size) < 0);
+            assert_true(tern_ring_attach_consumer(&c, f.shared, f.size) < 0);
+            assert_true(tern_ring_inspect(&info, f.shared, f.size) < 0);
+        }
+        memcpy(at, &right, 4);
+    }
+    tern_ring_producer p;
+    assert_status(tern_ring_attach_producer(&p, f.shared, f.size), TERN_OK);
+    drop(&f);
+}
+
+static void set_slot(struct fixture *f, uint32_t index, const void *item)
+{
+    size_t size = f->p.item_size_bytes;
+    memcpy(f->model + (index & (f->p.capacity_items - 1)) * size, item, size);
+}
+
+/* Fill and drain, over and over, from a start index; works for every boundary. */
+static void fill_and_drain(uint32_t start, uint32_t flags)
+{
+    struct fixture f = make(8, CAPACITY, flags, start);
+    uint32_t tail = start, head = start;
+    tern_ring_consumer_release_every(&f.c, 1);
+    for (uint32_t round = 0; round < 40; round++) {
+        uint32_t burst = 1 + round % CAPACITY;
+        for (uint32_t i = 0; i < burst; i++) {
+            pair item = { tail, ~tail };
+            assert_true(tern_ring_push(&f.p, &item));
+            set_slot(&f, tail++, &item);
+            expect(&f, tail << 1, head << 1, false, false);
+        }
+        assert_int_equal(tern_ring_producer_was_count(&f.p), burst);
+        assert_int_equal(tern_ring_consumer_was_count(&f.c), burst);
+        pair extra = { 7, 7 };
+        if (burst == CAPACITY) assert_false(tern_ring_push(&f.p, &extra));
+        expect(&f, tail << 1, head << 1, false, false);
+        for (uint32_t i = 0; i < burst; i++) {
+            pair item = { 0, 0 };
+            assert_true(tern_ring_pop(&f.c, &item));
+            assert_int_equal(item.a, head);
+            assert_int_equal(item.b, ~head);
+            head++;
+            expect(&f, tail << 1, head << 1, false, false);
+        }
+        pair untouched = { 1, 2 };
+        assert_false(tern_ring_pop(&f.c, &untouched));
+        assert_true(untouched.a == 1 && untouched.b == 2);
+        expect(&f, tail << 1, head << 1, false, false);
+    }
+    drop(&f);
+}
+
+static void ring_fill_and_drain_keeps_order(void **state)
+{
+    (void)state;
+    fill_and_drain(0, 0);
+    fill_and_drain(0, TERN_RING_WAITABLE);
+}
+
+static void ring_counters_pass_2_31(void **state)
+{
+    (void)state;
+    for (uint32_t back = 0; back < 20; back++) {
+        fill_and_drain(0x7fffffffu - back, 0);
+        fill_and_drain(0x7fffffffu - back, TERN_RING_WAITABLE);
+    }
+}
+
+/* The views count modulo 2^32: put them, and the shared words with them, just below. */
+static void ring_views_pass_2_32(void **state)
+{
+    (void)state;
+    for (uint32_t back = 0; back < 20; back++) {
+        uint32_t start = UINT32_MAX - back;
+        struct fixture f = make(8, CAPACITY, TERN_RING_WAITABLE, start & 0x7fffffff);
+        f.p.tail = f.p.limit = start;
+        f.c.head = f.c.limit = f.c.released = start;
+        for (uint32_t i = 0; i < 60; i++) {
+            pair item = { i, i * 3 }, out;
+            assert_true(tern_ring_push(&f.p, &item));
+            if (i % 3 == 2) {
+                for (uint32_t k = i - 2; k <= i; k++) {
+                    assert_true(tern_ring_pop(&f.c, &out));
+                    assert_int_equal(out.a, k);
+                }
+                assert_false(tern_ring_pop(&f.c, &out));
+            }
+        }
+        assert_int_equal(f.p.tail, start + 60);
+        drop(&f);
+    }
+}
+
+/* Really count over 2^31 and 2^32: spans of a byte ring, each byte accounted for. */
+static void ring_spans_count_past_2_32(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 22 };
+    struct fixture f = make(1, BYTES, TERN_RING_WAITABLE, 0);
+    uint64_t total = ((uint64_t)1 << 32) + 3 * BYTES + 5, sent = 0;
+    while (sent < total) {
+        uint32_t got;
+        uint32_t want = total - sent < BYTES - 7 ? (uint32_t)(total - sent) : BYTES - 7;
+        unsigned char *span = tern_ring_reserve(&f.p, want, &got);
+        assert_true(span && got > 0);
+        memcpy(span, &got, got < 4 ? got : 4);
+        span[got - 1] = (unsigned char)(sent / 3);
+        unsigned char last = span[got - 1];
+        tern_ring_commit(&f.p, got);
+        uint32_t seen;
+        const unsigned char *out = tern_ring_peek(&f.c, BYTES, &seen);
+        assert_ptr_equal(out, span);
+        assert_int_equal(seen, got);
+        assert_int_equal(out[seen - 1], last);
+        tern_ring_release(&f.c, seen);
+        sent += got;
+    }
+    assert_int_equal(f.p.tail, (uint32_t)total);
+    tern_ring_info info;
+    uint32_t none;
+    assert_null(tern_ring_peek(&f.c, 1, &none));   /* found empty: all is published */
+    assert_status(tern_ring_inspect(&info, f.shared, f.size), TERN_OK);
+    assert_int_equal(info.was_pushed, total & 0x7fffffff);
+    assert_int_equal(info.was_count, 0);
+    drop(&f);
+}
+
+static void ring_many_wraps_in_two_pieces(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, CAPACITY, 0, 3);
+    pair in[6] = { { 1, 1 }, { 2, 2 }, { 3, 3 }, { 4, 4 }, { 5, 5 }, { 6, 6 } }, out[6];
+    assert_int_equal(tern_ring_push_many(&f.p, in, 6), CAPACITY);
+    for (uint32_t i = 0; i < CAPACITY; i++) set_slot(&f, 3 + i, &in[i]);
+    expect(&f, 7 << 1, 3 << 1, false, false);
+    assert_int_equal(tern_ring_push_many(&f.p, in, 1), 0);
+    assert_int_equal(tern_ring_pop_many(&f.c, out, 0), 0);
+    assert_int_equal(tern_ring_pop_many(&f.c, out, 3), 3);
+    assert_memory_equal(out, in, 3 * sizeof *in);
+    expect(&f, 7 << 1, 6 << 1, false, false);
+    assert_int_equal(tern_ring_pop_many(&f.c, out, 6), 1);
+    assert_int_equal(out[0].a, 4);
+    assert_int_equal(tern_ring_pop_many(&f.c, out, 6), 0);
+    assert_int_equal(tern_ring_push_many(&f.p, in, 0), 0);
+    expect(&f, 7 << 1, 7 << 1, false, false);
+    drop(&f);
+}
+
+static void ring_reserve_stops_at_the_wrap(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, CAPACITY, 0, 3);
+    uint32_t got;
+    pair *span = tern_ring_reserve(&f.p, CAPACITY, &got), item = { 9, 9 };
+    assert_int_equal(got, 1);
+    assert_ptr_equal(span, (unsigned char *)(f.shared + 1) + 3 * 8);
+    *span = item;
+    set_slot(&f, 3, &item);
+    expect(&f, 3 << 1, 3 << 1, false, false);      /* reserved is not published */
+    assert_false(tern_ring_pop(&f.c, &item));
+    tern_ring_commit(&f.p, 1);
+    expect(&f, 4 << 1, 3 << 1, false, false);
+    span = tern_ring_reserve(&f.p, CAPACITY, &got);
+    assert_int_equal(got, CAPACITY - 1);
+    assert_ptr_equal(span, f.shared + 1);
+    tern_ring_commit(&f.p, 0);
+    expect(&f, 4 << 1, 3 << 1, false, false);
+    const pair *seen = tern_ring_peek(&f.c, CAPACITY, &got);
+    assert_int_equal(got, 1);
+    assert_int_equal(seen->a, 9);
+    expect(&f, 4 << 1, 3 << 1, false, false);      /* peeked is not released */
+    tern_ring_release(&f.c, 1);
+    expect(&f, 4 << 1, 4 << 1, false, false);
+    assert_null(tern_ring_peek(&f.c, 1, &got));
+    assert_int_equal(got, 0);
+    drop(&f);
+}
+
+static void ring_reserve_when_full_is_null(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, 1, 0, 0);
+    uint32_t got = 77;
+    assert_non_null(tern_ring_reserve(&f.p, 5, &got));
+    assert_int_equal(got, 1);
+    tern_ring_commit(&f.p, 1);
+    assert_null(tern_ring_reserve(&f.p, 1, &got));
+    assert_int_equal(got, 0);
+    drop(&f);
+}
+
+#if !defined(TERN_DEBUG) || !TERN_DEBUG
+/* A caller's mistake never leaves the object's bytes: what is too much is cut. */
+static void ring_commit_and_release_are_cut_to_what_is_there(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, CAPACITY, 0, 0);
+    uint32_t got;
+    tern_ring_reserve(&f.p, 2, &got);
+    tern_ring_commit(&f.p, 1000);
+    expect(&f, CAPACITY << 1, 0, false, false);
+    tern_ring_release(&f.c, 5);
+    expect(&f, CAPACITY << 1, 0, false, false);    /* nothing was peeked */
+    tern_ring_peek(&f.c, 2, &got);
+    tern_ring_release(&f.c, 1000);
+    expect(&f, CAPACITY << 1, CAPACITY << 1, false, false);
+    drop(&f);
+}
+#endif
+
+static void ring_release_is_lazy_and_never_when_empty(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, 16, 0, 0);
+    pair item = { 1, 1 };
+    assert_int_equal(f.c.release_every_items, 4);
+    for (uint32_t i = 0; i < 16; i++) {
+        assert_true(tern_ring_push(&f.p, &item));
+        set_slot(&f, i, &item);
+    }
+    for (uint32_t i = 1; i <= 3; i++) assert_true(tern_ring_pop(&f.c, &item));
+    expect(&f, 16 << 1, 0, false, false);
+    assert_false(tern_ring_push(&f.p, &item));     /* three popped, none published */
+    assert_true(tern_ring_pop(&f.c, &item));
+    expect(&f, 16 << 1, 4 << 1, false, false);     /* the fourth publishes */
+    assert_true(tern_ring_push(&f.p, &item));
+    for (uint32_t i = 0; i < 13; i++) assert_true(tern_ring_pop(&f.c, &item));
+    expect(&f, 17 << 1, 16 << 1, false, false);
+    assert_false(tern_ring_pop(&f.c, &item));
+    expect(&f, 17 << 1, 17 << 1, false, false);    /* found empty: all published */
+    tern_ring_consumer_release_every(&f.c, 1000000);
+    assert_int_equal(f.c.release_every_items, 4);
+    tern_ring_consumer_release_every(&f.c, 0);
+    assert_int_equal(f.c.release_every_items, 1);
+    drop(&f);
+}
+
+static void ring_exact_release_frees_at_once(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, 16, 0, 0);
+    pair item = { 1, 1 };
+    tern_ring_consumer_release_every(&f.c, 1);
+    for (uint32_t i = 0; i < 16; i++) assert_true(tern_ring_push(&f.p, &item));
+    for (uint32_t i = 0; i < 40; i++) {
+        assert_false(tern_ring_push(&f.p, &item));
+        assert_true(tern_ring_pop(&f.c, &item));
+        assert_true(tern_ring_push(&f.p, &item));
+    }
+    drop(&f);
+}
+
+static void ring_detach_releases_and_a_successor_goes_on(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, 16, 0, 100);
+    for (uint32_t i = 0; i < 5; i++) {
+        pair item = { i, i };
+        assert_true(tern_ring_push(&f.p, &item));
+        set_slot(&f, 100 + i, &item);
+    }
+    pair item;
+    assert_true(tern_ring_pop(&f.c, &item));
+    tern_ring_detach_consumer(&f.c);
+    tern_ring_detach_producer(&f.p);
+    f.p.capacity_items = 16, f.p.item_size_bytes = 8;
+    expect(&f, 105 << 1, 101 << 1, false, false);
+    assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_OK);
+    assert_status(tern_ring_attach_producer(&f.p, f.shared, f.size), TERN_OK);
+    assert_true(tern_ring_pop(&f.c, &item));
+    assert_int_equal(item.a, 1);
+    /* dies here, without detach: what it had not released comes again */
+    assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_OK);
+    assert_true(tern_ring_pop(&f.c, &item));
+    assert_int_equal(item.a, 1);
+    drop(&f);
+}
+
+static void ring_close_drains_then_says_closed(void **state)
+{
+    (void)state;
+    for (uint32_t flags = 0; flags <= TERN_RING_WAITABLE; flags++) {
+        struct fixture f = make(8, CAPACITY, flags, 0);
+        pair item = { 5, 6 };
+        assert_status(tern_ring_consumer_status(&f.c), TERN_OK);
+        assert_true(tern_ring_push(&f.p, &item));
+        set_slot(&f, 0, &item);
+        tern_ring_close_producer(&f.p);
+        expect(&f, 1 << 1, 0, true, false);
+        assert_status(tern_ring_consumer_status(&f.c), TERN_OK);
+        assert_true(tern_ring_pop(&f.c, &item));
+        assert_false(tern_ring_pop(&f.c, &item));
+        assert_status(tern_ring_consumer_status(&f.c), TERN_ERR_CLOSED);
+        if (flags) assert_status(tern_ring_pop_wait(&f.c, &item, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        if (flags) assert_status(tern_ring_consumer_wait(&f.c, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        drop(&f);
+    }
+}
+
+static void ring_close_consumer_stops_the_producer(void **state)
+{
+    (void)state;
+    for (uint32_t flags = 0; flags <= TERN_RING_WAITABLE; flags++) {
+        struct fixture f = make(8, 16, flags, 0);
+        pair item = { 5, 6 };
+        assert_true(tern_ring_push(&f.p, &item));
+        set_slot(&f, 0, &item);
+        assert_true(tern_ring_pop(&f.c, &item));
+        tern_ring_close_consumer(&f.c);
+        expect(&f, 1 << 1, 1 << 1, false, true);
+        assert_status(tern_ring_producer_status(&f.p), TERN_ERR_CLOSED);
+        uint32_t went_in = 1;
+        while (tern_ring_push(&f.p, &item)) went_in++;
+        assert_true(went_in <= 16);
+        if (flags) assert_status(tern_ring_push_wait(&f.p, &item, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        if (flags) assert_status(tern_ring_producer_wait(&f.p, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        drop(&f);
+    }
+}
+
+static void ring_waits_answer_timeout_domain_and_unsupported(void **state)
+{
+    (void)state;
+    struct fixture plain = make(8, 1, 0, 0), f = make(8, 1, TERN_RING_WAITABLE, 0);
+    pair item = { 1, 2 };
+    assert_status(tern_ring_pop_wait(&plain.c, &item, 0), TERN_ERR_UNSUPPORTED);
+    assert_status(tern_ring_producer_wait(&plain.p, 0), TERN_ERR_UNSUPPORTED);
+    assert_status(tern_ring_pop_wait(&f.c, &item, 0), TERN_ERR_TIMEOUT);
+    expect(&f, 0, 0, false, false);                /* looking once arms nothing */
+    uint64_t before = tern_now_ns();
+    assert_status(tern_ring_pop_wait(&f.c, &item, 3000000), TERN_ERR_TIMEOUT);
+    assert_true(tern_now_ns() - before >= 3000000);
+    expect(&f, 0 | TERN__RING_SLEEP, 0, false, false);
+    assert_status(tern_ring_push_wait(&f.p, &item, 0), TERN_OK);
+    set_slot(&f, 0, &item);
+    expect(&f, 1 << 1, 0, false, false);           /* publishing takes SLEEP out */
+    assert_status(tern_ring_push_wait(&f.p, &item, 2000000), TERN_ERR_TIMEOUT);
+    expect(&f, 1 << 1, 0 | TERN__RING_SLEEP, false, false);
+    tern_ring_info info;
+    assert_status(tern_ring_inspect(&info, f.shared, f.size), TERN_OK);
+    assert_true(info.producer_asleep && !info.consumer_asleep);
+    assert_status(tern_ring_consumer_wait(&f.c, 0), TERN_OK);
+    assert_status(tern_ring_pop_wait(&f.c, &item, 0), TERN_OK);
+    expect(&f, 1 << 1, 1 << 1, false, false);
+    f.p.may_block = f.c.may_block = false;
+    assert_status(tern_ring_consumer_wait(&f.c, 0), TERN_ERR_DOMAIN);
+    assert_status(tern_ring_producer_wait(&f.p, 0), TERN_ERR_DOMAIN);
+    assert_true(tern_ring_push(&f.p, &item));      /* what does not block always works */
+    drop(&plain);
+    drop(&f);
+}
+
+/* A lying peer: any value in its word gives a documented answer and touches no byte outside. */
+static void ring_bounds_whatever_the_peer_writes(void **state)
+{
+    (void)state;
+    const uint32_t own[] = { 0, 1, 100, 0x7ffffffe };
+    for (size_t o = 0; o < 4; o++) {
+        const uint32_t lies[] = { 0, 1, 2, CAPACITY - 1, CAPACITY, CAPACITY + 1, 0x3fffffff, 0x40000000, 0x7fffffff,
+                                  own[o], own[o] - 1, own[o] + 1, own[o] + CAPACITY, own[o] + CAPACITY + 1,
+                                  own[o] - CAPACITY, own[o] - CAPACITY - 1 };
+        for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+            struct fixture f = make(8, CAPACITY, TERN_RING_WAITABLE, own[o]);
+            pair items[16];
+            memset(items, 1, sizeof items);
+            uint32_t got, lie = lies[i] & 0x7fffffff;
+            uint32_t ahead = (lie - own[o]) & 0x7fffffff, behind = (own[o] - lie) & 0x7fffffff;
+            tern_a32_store_relaxed(&f.shared->producer.word, lie << 1);
+            assert_int_equal(tern_ring_pop_many(&f.c, items, 16), ahead <= CAPACITY ? ahead : 0);
+            assert_status(tern_ring_consumer_status(&f.c), ahead <= CAPACITY ? TERN_OK : TERN_ERR_CORRUPT);
+            if (ahead > CAPACITY) assert_status(tern_ring_consumer_wait(&f.c, TERN_WAIT_FOREVER), TERN_ERR_CORRUPT);
+            assert_true(tern_ring_consumer_was_count(&f.c) <= CAPACITY);
+            tern_ring_peek(&f.c, 16, &got);
+            assert_true(got <= CAPACITY);
+            tern_a32_store_relaxed(&f.shared->consumer.word, lie << 1);
+            assert_int_equal(tern_ring_push_many(&f.p, items, 16), behind <= CAPACITY ? CAPACITY - behind : 0);
+            assert_status(tern_ring_producer_status(&f.p), behind <= CAPACITY ? TERN_OK : TERN_ERR_CORRUPT);
+            if (behind > CAPACITY) assert_status(tern_ring_producer_wait(&f.p, TERN_WAIT_FOREVER), TERN_ERR_CORRUPT);
+            assert_true(tern_ring_producer_was_count(&f.p) <= CAPACITY);
+            tern_ring_reserve(&f.p, 16, &got);
+            assert_true(got <= CAPACITY);
+            drop(&f);
+        }
+    }
+}
+
+/* Geometry is never read again: whatever happens to the header after attach changes nothing. */
+static void ring_geometry_is_not_read_after_attach(void **state)
+{
+    (void)state;
+    struct fixture f = make(8, CAPACITY, TERN_RING_WAITABLE, 0);
+    memset(&f.shared->geometry, 0xff, sizeof f.shared->geometry);
+    for (uint32_t i = 0; i < 100; i++) {
+        pair item = { i, i }, out;
+        assert_status(tern_ring_push_wait(&f.p, &item, 0), TERN_OK);
+        assert_status(tern_ring_pop_wait(&f.c, &out, 0), TERN_OK);
+        assert_int_equal(out.a, i);
+    }
+    drop(&f);
+}
+
+static void ring_typed_form_checks_the_item_size(void **state)
+{
+    (void)state;
+    tern_ring_desc desc = pair_ring_desc(4, TERN_RING_WAITABLE);
+    assert_int_equal(desc.item_size_bytes, sizeof(pair));
+    struct fixture f = make(8, 4, TERN_RING_WAITABLE, 0), other = make(12, 4, 0, 0);
+    tern_ring_producer p;
+    tern_ring_consumer c;
+    assert_status(pair_ring_attach_producer(&p, other.shared, other.size), TERN_ERR_MISMATCH);
+    assert_status(pair_ring_attach_consumer(&c, other.shared, other.size), TERN_ERR_MISMATCH);
+    assert_null(p.shared);
+    assert_status(pair_ring_attach_producer(&p, f.shared, f.size), TERN_OK);
+    assert_status(pair_ring_attach_consumer(&c, f.shared, f.size), TERN_OK);
+    pair in[3] = { { 1, 2 }, { 3, 4 }, { 5, 6 } }, out[3];
+    uint32_t got;
+    assert_true(pair_ring_push(&p, &in[0]));
+    assert_int_equal(pair_ring_push_many(&p, &in[1], 2), 2);
+    *pair_ring_reserve(&p, 1, &got) = (pair){ 7, 8 };
+    pair_ring_commit(&p, got);
+    assert_status(pair_ring_push_wait(&p, in, 0), TERN_ERR_TIMEOUT);
+    assert_int_equal(pair_ring_peek(&c, 4, &got)->b, 2);
+    assert_int_equal(got, 4);
+    pair_ring_release(&c, 1);
+    assert_int_equal(pair_ring_pop_many(&c, out, 2), 2);
+    assert_memory_equal(out, in + 1, 2 * sizeof *in);
+    assert_status(pair_ring_pop_wait(&c, out, 0), TERN_OK);
+    assert_int_equal(out->a, 7);
+    assert_false(pair_ring_pop(&c, out));
+    drop(&f);
+    drop(&other);
+}
+
+static void ring_item_sizes_are_copied_whole(void **state)
+{
+    (void)state;
+    const uint32_t sizes[] = { 1, 2, 3, 4, 7, 8, 12, 16, 24, 63, 64, 65, 100, 256, 1000, 4096 };
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct fixture f = make(sizes[s], 8, 0, 5);
+        unsigned char in[4096], out[4096 + 1];
+        for (uint32_t i = 0; i < 30; i++) {
+            for (uint32_t k = 0; k < sizes[s]; k++) in[k] = (unsigned char)(i * 7 + k);
+            memset(out, 0xee, sizeof out);
+            assert_true(tern_ring_push(&f.p, in));
+            assert_true(tern_ring_pop(&f.c, out));
+            assert_memory_equal(in, out, sizes[s]);
+            assert_int_equal(out[sizes[s]], 0xee);
+        }
+        drop(&f);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ring_size_of_bad_description_is_zero),
+        cmocka_unit_test(ring_capacity_rounds_up_and_zero_is_default),
+        cmocka_unit_test(ring_format_refuses_bad_memory),
+        cmocka_unit_test(ring_attach_answers_each_fault_by_its_status),
+        cmocka_unit_test(ring_attach_with_any_header_word_changed_fails),
+        cmocka_unit_test(ring_fill_and_drain_keeps_order),
+        cmocka_unit_test(ring_counters_pass_2_31),
+        cmocka_unit_test(ring_views_pass_2_32),
+        cmocka_unit_test(ring_spans_count_past_2_32),
+        cmocka_unit_test(ring_many_wraps_in_two_pieces),
+        cmocka_unit_test(ring_reserve_stops_at_the_wrap),
+        cmocka_unit_test(ring_reserve_when_full_is_null),
+#if !defined(TERN_DEBUG) || !TERN_DEBUG
+        cmocka_unit_test(ring_commit_and_release_are_cut_to_what_is_there),
+#endif
+        cmocka_unit_test(ring_release_is_lazy_and_never_when_empty),
+        cmocka_unit_test(ring_exact_release_frees_at_once),
+        cmocka_unit_test(ring_detach_releases_and_a_successor_goes_on),
+        cmocka_unit_test(ring_close_drains_then_says_closed),
+        cmocka_unit_test(ring_close_consumer_stops_the_producer),
+        cmocka_unit_test(ring_waits_answer_timeout_domain_and_unsupported),
+        cmocka_unit_test(ring_bounds_whatever_the_peer_writes),
+        cmocka_unit_test(ring_geometry_is_not_read_after_attach),
+        cmocka_unit_test(ring_typed_form_checks_the_item_size),
+        cmocka_unit_test(ring_item_sizes_are_copied_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* unit.h: what every cmocka program of this folder includes first. */
+#ifndef TERN_UNIT_H
+#define TERN_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <tern/tern.h>
+
+/* Statuses by name, so that a failing test reads well. */
+#define assert_status(expression, expected) \
+    assert_string_equal(tern_status_name(expression), tern_status_name(expected))
+
+/* Zeroed memory at a multiple of 128 bytes, ended by the allocator's own red zone under ASan. */
+static inline void *unit_memory(size_t size_bytes)
+{
+    void *memory = NULL;
+    assert_int_equal(posix_memalign(&memory, 128, size_bytes), 0);
+    memset(memory, 0, size_bytes);
+    return memory;
+}
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// module.test.mjs: the built modules themselves: size, imports, where they wait, and that the one
+// without threads refuses to wait.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { functionsOf, keepsLocalAcrossWait, waits } from './code.mjs';
+import { End, FOREVER, Heap, STATUS, WAITABLE, instantiate, inspect, loadModule, makeRing, modulePath, newMemory,
+  payload } from './instance.mjs';
+
+const MOST_BYTES = 16384;
+const ATOMIC_PREFIX = 0xfe00;
+const codeOf = (kind) => functionsOf(readFileSync(modulePath(kind)));
+
+for (const kind of ['threads', 'single']) {
+  test(`tern.${kind}.wasm is below ${MOST_BYTES} bytes`, (t) => {
+    const bytes = readFileSync(modulePath(kind)).length;
+    t.diagnostic(`${bytes} bytes`);
+    assert.ok(bytes < MOST_BYTES, `${bytes} bytes`);
+  });
+
+  test(`tern.${kind}.wasm imports its memory and nothing else, and needs the right kind of it`, () => {
+    const module = loadModule(kind);
+    assert.deepEqual(WebAssembly.Module.imports(module), [{ module: 'env', name: 'memory', kind: 'memory' }]);
+    const other = newMemory(kind === 'threads' ? 'single' : 'threads');
+    assert.throws(() => new WebAssembly.Instance(module, { env: { memory: other } }), WebAssembly.LinkError);
+  });
+
+  test(`tern.${kind}.wasm exports every public function of a header`, () => {
+    const exported = new Set(WebAssembly.Module.exports(loadModule(kind)).map(({ name }) => name));
+    const folder = new URL('../../include/tern/', import.meta.url);
+    const declared = readdirSync(folder).flatMap((name) =>
+      [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^TERN_API [^;]*?\b(tern_\w+)\(/gm)]
+        .map((match) => match[1]));
+    assert.ok(declared.length > 30, `${declared.length} declarations found only`);
+    assert.deepEqual(declared.filter((name) => !exported.has(name)), []);
+  });
+}
+
+// Locals that live across a wait in one function are lost in Node 20. The start function is the
+// linker's, which waits for the data segments and keeps nothing.
+test('the threads module waits in one function of its own, and nothing lives across a wait', () => {
+  const code = codeOf('threads');
+  const waiting = code.filter((each) => waits(each) > 0 && !each.isStart);
+  assert.equal(waiting.length, 1, `${waiting.length} functions wait`);
+  assert.equal(waits(waiting[0]), 1);
+  assert.ok(waiting[0].opcodes.length <= 6, `the function that waits has ${waiting[0].opcodes.length} instructions`);
+  for (const each of code) assert.ok(!keepsLocalAcrossWait(each), 'a local may live across a wait');
+});
+
+test('the check above sees a local that lives across a wait', () => {
+  const body = (...bytes) => [bytes.length + 1, 0, ...bytes];
+  const moduleOf = (...bodies) => {
+    const section = [bodies.length, ...bodies.flat()];
+    return functionsOf(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 10, section.length, ...section]));
+  };
+  const arguments_ = [0x20, 0, 0x20, 1, 0x20, 2];            // local.get of address, value, time-out
+  const wait32 = [0xfe, 0x01, 2, 0];
+  const [clean, behind, looping] = moduleOf(
+    body(...arguments_, ...wait32, 0x0b),
+    body(...arguments_, ...wait32, 0x1a, 0x20, 0, 0x0b),     // drop, local.get
+    body(0x03, 0x40, ...arguments_, ...wait32, 0x1a, 0x0c, 0, 0x0b, 0x0b),
+  );
+  assert.deepEqual([clean, behind, looping].map(waits), [1, 1, 1]);
+  assert.deepEqual([clean, behind, looping].map(keepsLocalAcrossWait), [false, true, true]);
+});
+
+test('the single module holds no atomic instruction', () => {
+  const code = codeOf('single');
+  assert.ok(code.length > 30, `${code.length} functions found only`);
+  assert.ok(code.every((each) => each.opcodes.every((opcode) => opcode < ATOMIC_PREFIX)));
+});
+
+test('without threads a ring works, and every wait answers "unsupported" at once', () => {
+  const module = loadModule('single');
+  const memory = newMemory('single');
+  const heap = new Heap(module, memory);
+  const tern = instantiate(module, memory);
+  const ring = makeRing(tern, memory, heap, { itemBytes: 8, capacity: 4, flags: WAITABLE });
+  const [producer, consumer] = ['producer', 'consumer'].map((role) => new End(tern, memory, heap, ring, role));
+  // twice as often as the ring is large: into waiting and out again
+  for (let round = 0; round < 8; round++) {
+    assert.equal(consumer.popWait(), STATUS.UNSUPPORTED);
+    for (let i = 0; i < 4; i++) {
+      producer.words.set([i, payload(i)]);
+      assert.ok(producer.push());
+    }
+    assert.equal(producer.pushWait(), STATUS.UNSUPPORTED);
+    assert.equal(producer.pushWait(1n), STATUS.UNSUPPORTED);
+    for (let i = 0; i < 4; i++) {
+      assert.ok(consumer.pop());
+      assert.deepEqual([...consumer.words], [i, payload(i)]);
+    }
+  }
+  const word = heap.take(4);
+  assert.equal(tern.tern_word_wait(word, 0, FOREVER), STATUS.UNSUPPORTED);
+  assert.deepEqual([inspect(tern, memory, heap, ring).pushed, inspect(tern, memory, heap, ring).count], [32, 0]);
+});

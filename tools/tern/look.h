@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* look.h: a region seen from outside.
+ *
+ * The headers are copied into private memory and looked at there: a region that is damaged,
+ * truncated or truncated while we look gives a status and never a SIGBUS. */
+#ifndef TERN_LOOK_H
+#define TERN_LOOK_H
+
+#include <sys/types.h>
+#include "tool.h"
+
+typedef struct look {
+    int fd;
+    tern_status status;         /* of the region */
+    uint64_t file_size_bytes;
+    int64_t made_s;             /* seconds since 1970; 0 if unknown */
+    tern_region_info info;      /* valid if status is TERN_OK */
+    tern_region region;         /* a view of the copy: headers only, objects are empty until look_at_ring() */
+    unsigned char *copy;
+    size_t copy_size_bytes;
+} look;
+
+/* Look at a region. The status is in the look too. Always followed by look_end(). */
+tern_status look_begin(look *l, const char *name);
+
+/* Look at an object that tern_region_next() found in l->region. */
+tern_status look_at_ring(look *l, const tern_object *object, tern_ring_info *info);
+
+void look_end(look *l);
+
+#endif
