@@ -93,6 +93,7 @@ template <class Queue, class Item, unsigned Pauses>
 repetition throughput(const cpus &where, double seconds)
 {
     repetition result;
+    shuffle_pages();
     auto queue = std::make_unique<Queue>();
     start_gate gate;
     run_pair(where, [&] {
@@ -177,6 +178,7 @@ template <class Queue, class Item, unsigned Pauses>
 repetition round_trip(const cpus &where, double seconds)
 {
     repetition result;
+    shuffle_pages();
     auto there = std::make_unique<Queue>();
     auto back = std::make_unique<Queue>();
     start_gate gate;
