@@ -28,6 +28,10 @@
 #endif
 #if defined(RACE_HAVE_CK)
 /* ck is C: it returns false for a null pointer, which C++ only forgives a literal 0 */
+#  if defined(__clang__)
+#    pragma clang diagnostic push
+#    pragma clang diagnostic ignored "-Wkeyword-macro"
+#  endif
 extern "C" {
 #  include <ck_pr.h>
 #  include <ck_string.h>
@@ -35,6 +39,9 @@ extern "C" {
 #  include <ck_ring.h>
 #  undef false
 }
+#  if defined(__clang__)
+#    pragma clang diagnostic pop
+#  endif
 #endif
 #if defined(RACE_HAVE_ATOMIC_QUEUE)
 #  include <atomic_queue/atomic_queue.h>

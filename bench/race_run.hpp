@@ -34,22 +34,23 @@ struct repetition {
     std::abort();
 }
 
-template <bool Pauses, class End, class Item>
+/* Pauses: how often a loop pauses after a failed try; the caller's choice, not the queue's. */
+template <unsigned Pauses, class End, class Item>
 RACE_INLINE void push_one(End &end, const Item &i)
 {
     while (__builtin_expect(!end.push(i), 0))
-        if (Pauses) relax();
+        for (unsigned pause = 0; pause != Pauses; pause++) relax();
 }
 
-template <bool Pauses, class End, class Item>
+template <unsigned Pauses, class End, class Item>
 RACE_INLINE void pop_one(End &end, Item &i)
 {
     while (__builtin_expect(!end.pop(i), 0))
-        if (Pauses) relax();
+        for (unsigned pause = 0; pause != Pauses; pause++) relax();
 }
 
 /* Push numbered items from 1 until the time is over, then LAST. */
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 __attribute__((noinline)) void produce(Queue &queue, double seconds)
 {
     auto end = queue.producer();
@@ -67,7 +68,7 @@ __attribute__((noinline)) void produce(Queue &queue, double seconds)
 }
 
 /* Pop and compare until LAST; the clock starts after the first chunk, when all pages and lines are warm. */
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 __attribute__((noinline)) void consume(Queue &queue, repetition &result)
 {
     auto end = queue.consumer();
@@ -88,10 +89,11 @@ __attribute__((noinline)) void consume(Queue &queue, repetition &result)
     result.rate = result.items > CHUNK ? static_cast<double>(result.items - CHUNK) / took_s : 0;
 }
 
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 repetition throughput(const cpus &where, double seconds)
 {
     repetition result;
+    shuffle_pages();
     auto queue = std::make_unique<Queue>();
     start_gate gate;
     run_pair(where, [&] {
@@ -114,7 +116,7 @@ repetition throughput(const cpus &where, double seconds)
 
 constexpr size_t WARM_ROUNDS = 2048;
 
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 __attribute__((noinline)) void serve(Queue &there, Queue &back, std::vector<uint32_t> &took, double seconds)
 {
     auto out_end = there.producer();
@@ -138,7 +140,7 @@ __attribute__((noinline)) void serve(Queue &there, Queue &back, std::vector<uint
     push_one<Pauses>(out_end, out);
 }
 
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 __attribute__((noinline)) void reply(Queue &there, Queue &back)
 {
     auto in_end = there.consumer();
@@ -172,10 +174,11 @@ inline void fill_percentiles(repetition &result, std::vector<uint32_t> &took)
     result.rate = 1e9 / result.p50;
 }
 
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 repetition round_trip(const cpus &where, double seconds)
 {
     repetition result;
+    shuffle_pages();
     auto there = std::make_unique<Queue>();
     auto back = std::make_unique<Queue>();
     start_gate gate;

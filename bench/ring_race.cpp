@@ -23,21 +23,22 @@ using run_fn = repetition (*)(const cpus &, double);
 struct contestant {
     const char *name;
     bool own;         /* Tern itself; the plain ring is the first of them */
-    bool pauses;
+    unsigned pauses;
     run_fn throughput, round_trip;
 };
 
-template <class Queue, class Item, bool Pauses>
+template <class Queue, class Item, unsigned Pauses>
 contestant entry(bool own)
 {
     return { Queue::name(), own, Pauses, throughput<Queue, Item, Pauses>, round_trip<Queue, Item, Pauses> };
 }
 
 template <class Queue, class Item>
-void both(std::vector<contestant> &list)
+void all_loops(std::vector<contestant> &list, bool own)
 {
-    list.push_back(entry<Queue, Item, false>(false));
-    list.push_back(entry<Queue, Item, true>(false));
+    list.push_back(entry<Queue, Item, 0>(own));
+    list.push_back(entry<Queue, Item, 1>(own));
+    list.push_back(entry<Queue, Item, 4>(own));
 }
 
 /* Everybody for one item size. Peers appear in each form that was ever the best of theirs. */
@@ -46,25 +47,24 @@ std::vector<contestant> contestants()
 {
     using Item = item<Size>;
     std::vector<contestant> list;
-    list.push_back(entry<tern_queue<Item>, Item, false>(true));
-    list.push_back(entry<tern_queue<Item>, Item, true>(true));
-    list.push_back(entry<tern_queue<Item, TERN_RING_WAITABLE>, Item, true>(true));
+    all_loops<tern_queue<Item>, Item>(list, true);
+    all_loops<tern_queue<Item, TERN_RING_WAITABLE>, Item>(list, true);
 #if defined(RACE_HAVE_BOOST)
-    both<boost_queue<Item>, Item>(list);
+    all_loops<boost_queue<Item>, Item>(list, false);
 #endif
 #if defined(RACE_HAVE_MOODYCAMEL)
-    both<moodycamel_queue<Item>, Item>(list);
+    all_loops<moodycamel_queue<Item>, Item>(list, false);
 #endif
 #if defined(RACE_HAVE_CK)
-    both<ck_queue<Item>, Item>(list);
+    all_loops<ck_queue<Item>, Item>(list, false);
 #endif
 #if defined(RACE_HAVE_ATOMIC_QUEUE)
-    list.push_back(entry<atomic_queue_of<Item, false, true, true>, Item, true>(false));
-    list.push_back(entry<atomic_queue_of<Item, false, false, true>, Item, false>(false));
-    list.push_back(entry<atomic_queue_of<Item, true, true, true>, Item, true>(false));
-    list.push_back(entry<atomic_queue_of<Item, true, false, true>, Item, false>(false));
-    both<atomic_queue_of<Item, false, true, false>, Item>(list);
-    both<atomic_queue_of<Item, true, true, false>, Item>(list);
+    /* the optimistic ones wait inside; their own pause is a template parameter */
+    list.push_back(entry<atomic_queue_of<Item, false, true, true>, Item, 0>(false));
+    list.push_back(entry<atomic_queue_of<Item, false, false, true>, Item, 0>(false));
+    list.push_back(entry<atomic_queue_of<Item, true, true, true>, Item, 0>(false));
+    list.push_back(entry<atomic_queue_of<Item, true, false, true>, Item, 0>(false));
+    all_loops<atomic_queue_of<Item, false, true, false>, Item>(list, false);
 #endif
     return list;
 }

@@ -35,7 +35,7 @@
  *
  * A hot loop is fastest on a view that is a local variable (`tern_ring_producer
  * local = *p;` ... `*p = local;`): its cursors then live in registers. A loop that
- * tries again at once should call tern_cpu_relax() in between: polling without it
+ * tries again at once should call tern_cpu_relax() a few times in between: without it polling
  * takes the line from the end that is about to write it.
  */
 #ifndef TERN_RING_H

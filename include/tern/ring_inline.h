@@ -164,6 +164,8 @@ TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
 TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32_t size_bytes)
 {
     if (TERN_UNLIKELY(p->tail == p->limit) && !tern__ring_see_space(p)) return false;
+    /* on its way back from a consumer that polls it while we fill the slot */
+    tern_prefetch_write(&p->shared->producer.word);
     tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
     p->tail++;
     tern__ring_ask_to_write(p, size_bytes);
