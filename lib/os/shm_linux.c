@@ -84,20 +84,29 @@ static tern_status shm_map_and_attach(tern_region *region, int fd, size_t size_b
 /* Really allocate: a later write must not find the file system full. */
 static tern_status shm_allocate(int fd, size_t size_bytes)
 {
+    const uint64_t step_bytes = 64u << 20;
     struct statvfs room;
     if (size_bytes > (size_t)INT64_MAX) return TERN_ERR_ARGUMENT;
     /* tmpfs gives out pages until none is left before it says so, and on a machine whose /dev/shm
-     * is as large as its memory that calls the out-of-memory killer; a memfd has no limit (0) */
-    if (fstatvfs(fd, &room) == 0 && room.f_blocks > 0 && size_bytes / room.f_frsize > room.f_bavail) {
+     * is as large as its memory that calls the out-of-memory killer: refuse early what cannot fit.
+     * A memfd has no limit of its own (0 blocks), the machine's memory is one. */
+    bool fits = fstatvfs(fd, &room) != 0 || room.f_blocks == 0 || size_bytes / room.f_frsize <= room.f_bavail;
+    long pages = sysconf(_SC_PHYS_PAGES);
+    if (!fits || (pages > 0 && size_bytes / (size_t)sysconf(_SC_PAGESIZE) > (size_t)pages)) {
         errno = ENOSPC;
         return TERN_ERR_NO_SPACE;
     }
-    int result;
-    do {
-        result = posix_fallocate(fd, 0, (off_t)size_bytes);
-    } while (result == EINTR);
-    errno = result;
-    return result == 0 ? TERN_OK : shm_status_of_errno();
+    /* in steps: an interrupted call begins its range anew, and signals may come often */
+    for (uint64_t at = 0; at < size_bytes; at += step_bytes) {
+        uint64_t left = size_bytes - at;
+        int result;
+        do {
+            result = posix_fallocate(fd, (off_t)at, (off_t)(left < step_bytes ? left : step_bytes));
+        } while (result == EINTR);
+        errno = result;
+        if (result != 0) return shm_status_of_errno();
+    }
+    return TERN_OK;
 }
 
 static tern_status shm_link_name(int fd, const char *path)

@@ -122,6 +122,8 @@ static void shm_without_space_is_a_clean_error(void **state)
     size_t too_much = (size_t)(system.f_blocks + 1024) * system.f_frsize;
     assert_status(tern_shm_create(&region, name, too_much, NULL), TERN_ERR_NO_SPACE);
     assert_status(tern_shm_create(&region, name, SIZE_MAX, NULL), TERN_ERR_NO_SPACE);
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    assert_status(tern_shm_create(&region, NULL, memory + (1 << 20), NULL), TERN_ERR_NO_SPACE);
     assert_untouched(&region);
     assert_int_equal(access(path, F_OK), -1);
 }
