@@ -65,7 +65,7 @@ def by_pkg_config(root, folder, compiler, standard, language):
 def by_cmake(root, folder):
     source, build = folder / 'cmake', folder / 'cmake-build'
     shutil.copytree(CONSUMER, source)
-    run(['cmake', '-S', source, '-B', build, '-DCMAKE_BUILD_TYPE=Release'], env=environment(root))
+    run(['cmake', '-G', 'Ninja', '-S', source, '-B', build, '-DCMAKE_BUILD_TYPE=Release'], env=environment(root))
     run(['cmake', '--build', build], env=environment(root))
     says_its_version(build / 'consumer')
 
