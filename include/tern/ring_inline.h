@@ -19,6 +19,12 @@
 #  define TERN_RING_SLIP_PAUSES 16u
 #endif
 
+/* How often a pop or peek that found nothing pauses before it says so: a caller that polls
+ * harder keeps taking the producer's word away from it, and both lose by it. */
+#ifndef TERN_RING_EMPTY_PAUSES
+#  define TERN_RING_EMPTY_PAUSES 3u
+#endif
+
 /* How far ahead an end asks for the lines of slots: so many transfers under way
  * at once cover the time that one of them takes. Larger items than the second
  * figure are left to the processor's own prefetcher. */
@@ -154,6 +160,16 @@ TERN_INLINE bool tern__ring_see_items(tern_ring_consumer *c)
     return true;
 }
 
+/* tern__ring_see_items() for the calls that do not wait. */
+TERN_INLINE bool tern__ring_try_see_items(tern_ring_consumer *c)
+{
+    if (tern__ring_see_items(c)) return true;
+#if !defined(TERN_MODEL)
+    for (uint32_t i = 0; i != TERN_RING_EMPTY_PAUSES; i++) tern_cpu_relax();
+#endif
+    return false;
+}
+
 /* The item at head has been read: move on, and publish now and then. */
 TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
 {
@@ -175,7 +191,7 @@ TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32
 
 TERN_INLINE bool tern__ring_pop(tern_ring_consumer *c, void *item, uint32_t size_bytes)
 {
-    if (TERN_UNLIKELY(c->head == c->limit) && !tern__ring_see_items(c)) return false;
+    if (TERN_UNLIKELY(c->head == c->limit) && !tern__ring_try_see_items(c)) return false;
     tern__ring_ask_to_read(c, size_bytes);
     tern_copy_from_shared(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
     tern__ring_advance(c, 1);
@@ -194,7 +210,7 @@ TERN_INLINE uint32_t tern__ring_space(tern_ring_producer *p, uint32_t want)
 TERN_INLINE uint32_t tern__ring_available(tern_ring_consumer *c, uint32_t want)
 {
     if (c->limit == c->head) {
-        if (want != 0) tern__ring_see_items(c);
+        if (want != 0) tern__ring_try_see_items(c);
     } else if (c->limit - c->head < want) {
         tern__ring_load_tail(c);
     }
