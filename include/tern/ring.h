@@ -34,9 +34,9 @@
  * full by the consumer's last completed pop.
  *
  * A hot loop is fastest on a view that is a local variable (`tern_ring_producer
- * local = *p;` ... `*p = local;`): its cursors then live in registers. A loop that
- * tries again at once should call tern_cpu_relax() a few times in between: without it polling
- * takes the line from the end that is about to write it.
+ * local = *p;` ... `*p = local;`): its cursors then live in registers. A pop or
+ * peek that finds nothing pauses for a moment (3 pauses of the processor), so that a loop
+ * which tries again at once does not take the line from the end that is about to write it.
  */
 #ifndef TERN_RING_H
 #define TERN_RING_H
