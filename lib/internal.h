@@ -41,6 +41,42 @@ TERN_INLINE uint64_t tern__time_left(uint64_t deadline_ns)
     return deadline_ns > now ? deadline_ns - now : 0;
 }
 
+/* How long a waiting call goes on: first it spins, then it sleeps until a deadline. The
+ * time-out becomes a deadline when the spinning is over: a wait that ends before never reads
+ * the clock. */
+struct tern__patience {
+    uint64_t timeout_ns, deadline_ns;
+    uint32_t spins_left;
+    bool started;
+};
+
+TERN_INLINE struct tern__patience tern__patience_begin(uint64_t timeout_ns, uint32_t spin_checks)
+{
+    struct tern__patience patience = { timeout_ns, 0, timeout_ns ? spin_checks : 0, false };
+    return patience;
+}
+
+/* What to do after a look that found nothing. TERN_OK with 0 left: it has spun, look again;
+ * TERN_OK with more: sleep for at most so long; TERN_ERR_TIMEOUT. */
+TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uint64_t *left_ns)
+{
+    *left_ns = 0;
+    if (patience->spins_left > 0) {
+        patience->spins_left--;
+        tern_cpu_relax();
+        return TERN_OK;
+    }
+    if (!patience->started) {
+        patience->started = true;
+        patience->deadline_ns = tern__deadline(patience->timeout_ns);
+    }
+    *left_ns = patience->timeout_ns == 0 ? 0 : tern__time_left(patience->deadline_ns);
+#if defined(__wasm__)
+    *left_ns = patience->timeout_ns;   /* no clock: each sleep has the whole time-out */
+#endif
+    return *left_ns == 0 ? TERN_ERR_TIMEOUT : TERN_OK;
+}
+
 TERN_EXTERN_C_END
 
 #endif

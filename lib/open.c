@@ -3,38 +3,68 @@
 #include "internal.h"
 #include "../include/tern/open.h"
 
-/* Find the ring, or make it if there is a description and no such name. */
-static tern_status open_find_or_make_ring(tern_region *region, const char *name, const tern_ring_desc *desc,
-                                          tern_object *object)
+/* A type of object that can stand in a region: what its own calls are, for any description of it. */
+struct open_type {
+    uint32_t type;
+    size_t (*size)(const void *desc);
+    tern_status (*format)(void *memory, size_t size_bytes, const void *desc);
+    /* TERN_OK if the object is as described, TERN_ERR_MISMATCH if it is another, or what its attach would say */
+    tern_status (*compare)(const void *memory, size_t size_bytes, const void *desc);
+};
+
+/* Find the object, or make it if there is a description and no such name. */
+static tern_status open_find_or_make(tern_region *region, const char *name, const struct open_type *type,
+                                     const void *desc, tern_object *object)
 {
-    tern_ring_info info;
     tern_status status;
-    size_t size = desc ? tern_ring_size(desc) : 0;
+    size_t size = desc ? type->size(desc) : 0;
     if (desc && size == 0) return TERN_ERR_ARGUMENT;
     if (desc) {
-        status = tern_region_claim(region, name, TERN_TYPE_RING, size, object);
+        status = tern_region_claim(region, name, type->type, size, object);
         if (status == TERN_OK) {
-            status = tern_ring_format(object->memory, size, desc);
+            status = type->format(object->memory, size, desc);
             tern_region_publish(region, object, status);
             return status;
         }
         /* a full directory holds perhaps the very name */
         if (status != TERN_ERR_EXISTS) return status;
     }
-    status = tern_region_find(region, name, TERN_TYPE_RING, object);
+    status = tern_region_find(region, name, type->type, object);
     if (status != TERN_OK || !desc) return status;
-    status = tern_ring_inspect(&info, object->memory, (size_t)object->size_bytes);
+    return type->compare(object->memory, (size_t)object->size_bytes, desc);
+}
+
+/* ---- Ring ------------------------------------------------------------------------------- */
+
+static size_t open_ring_size(const void *desc)
+{
+    return tern_ring_size((const tern_ring_desc *)desc);
+}
+
+static tern_status open_ring_format(void *memory, size_t size_bytes, const void *desc)
+{
+    return tern_ring_format(memory, size_bytes, (const tern_ring_desc *)desc);
+}
+
+static tern_status open_ring_compare(const void *memory, size_t size_bytes, const void *desc)
+{
+    const tern_ring_desc *wanted = (const tern_ring_desc *)desc;
+    tern_ring_info info;
+    tern_status status = tern_ring_inspect(&info, memory, size_bytes);
     if (status != TERN_OK) return status;
-    bool same = info.item_size_bytes == desc->item_size_bytes && info.flags == desc->flags && info.size_bytes == size;
+    bool same = info.item_size_bytes == wanted->item_size_bytes && info.flags == wanted->flags
+        && info.size_bytes == tern_ring_size(wanted);
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
+
+static const struct open_type open_ring = { TERN_TYPE_RING, open_ring_size, open_ring_format, open_ring_compare };
 
 tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region *region, const char *name,
                                     const tern_ring_desc *desc)
 {
     tern_object object;
     tern__memset(p, 0, sizeof *p);
-    tern_status status = open_find_or_make_ring(region, name, desc, &object);
+    tern_status status = open_find_or_make(region, name, &open_ring, desc, &object);
     if (status == TERN_OK) status = tern_ring_attach_producer(p, object.memory, (size_t)object.size_bytes);
     if (status == TERN_OK) p->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;
@@ -45,7 +75,7 @@ tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, 
 {
     tern_object object;
     tern__memset(c, 0, sizeof *c);
-    tern_status status = open_find_or_make_ring(region, name, desc, &object);
+    tern_status status = open_find_or_make(region, name, &open_ring, desc, &object);
     if (status == TERN_OK) status = tern_ring_attach_consumer(c, object.memory, (size_t)object.size_bytes);
     if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;

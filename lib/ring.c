@@ -221,32 +221,13 @@ tern_status tern_ring_consumer_status(tern_ring_consumer *c)
 
 #if !defined(TERN_NONBLOCKING)
 
-/* A time-out that becomes a deadline when it first matters: a wait that ends while spinning
- * never reads the clock. */
-struct tern__patience {
-    uint64_t timeout_ns, deadline_ns;
-    uint32_t spins_left;
-    bool started;
-};
-
 /* Sleep until the peer publishes something other than index, or closes.
  * TERN_OK: look again. */
 static tern_status ring_sleep_on(struct tern_ring_end *peer, uint32_t index, struct tern__patience *patience)
 {
-    if (patience->spins_left > 0) {
-        patience->spins_left--;
-        tern_cpu_relax();
-        return TERN_OK;
-    }
-    if (!patience->started) {
-        patience->started = true;
-        patience->deadline_ns = tern__deadline(patience->timeout_ns);
-    }
-    uint64_t left_ns = patience->timeout_ns == 0 ? 0 : tern__time_left(patience->deadline_ns);
-#if defined(__wasm__)
-    left_ns = patience->timeout_ns;   /* no clock: each sleep has the whole time-out */
-#endif
-    if (left_ns == 0) return TERN_ERR_TIMEOUT;
+    uint64_t left_ns;
+    tern_status status = tern__patience_left(patience, &left_ns);
+    if (status != TERN_OK || left_ns == 0) return status;
 
     /* relaxed: only compared; the caller loads it again with acquire before it touches a slot */
     uint32_t seen = tern_a32_load_relaxed(&peer->word);
@@ -271,7 +252,7 @@ static tern_status ring_may_wait(bool waitable, bool may_block)
 
 tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
 {
-    struct tern__patience patience = { timeout_ns, 0, timeout_ns ? p->spin_checks : 0, false };
+    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks);
     tern_status slept = TERN_OK;
     tern_status status = ring_may_wait(p->waitable, p->may_block);
     if (status != TERN_OK) return status;
@@ -286,7 +267,7 @@ tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
 
 tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
 {
-    struct tern__patience patience = { timeout_ns, 0, timeout_ns ? c->spin_checks : 0, false };
+    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks);
     tern_status slept = TERN_OK;
     tern_status status = ring_may_wait(c->waitable, c->may_block);
     if (status != TERN_OK) return status;

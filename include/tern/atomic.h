@@ -44,33 +44,49 @@ typedef struct { rl::atomic<long long> value; } tern_a64;
 #define tern_a32_store_release(a, v, site) ((a)->value.store((int)(v), TERN__AT(site, mo_release), $))
 #define tern_a32_exchange_release(a, v, site) \
     ((uint32_t)(a)->value.exchange((int)(v), TERN__AT(site, mo_release), $))
+#define tern_a32_exchange_acquire(a, v, site) \
+    ((uint32_t)(a)->value.exchange((int)(v), TERN__AT(site, mo_acquire), $))
+#define tern_a32_exchange_acq_rel(a, v, site) \
+    ((uint32_t)(a)->value.exchange((int)(v), TERN__AT(site, mo_acq_rel), $))
+#define tern_a32_fetch_or_release(a, v, site) \
+    ((uint32_t)(a)->value.fetch_or((int)(v), TERN__AT(site, mo_release), $))
 #define tern_a32_fetch_add_relaxed(a, v) ((uint32_t)(a)->value.fetch_add((int)(v), rl::mo_relaxed, $))
+#define tern_a32_fetch_sub_relaxed(a, v) ((uint32_t)(a)->value.fetch_sub((int)(v), rl::mo_relaxed, $))
 #define tern_a64_load_relaxed(a) ((uint64_t)(a)->value.load(rl::mo_relaxed, $))
+#define tern_a64_load_acquire(a, site) ((uint64_t)(a)->value.load(TERN__AT(site, mo_acquire), $))
 #define tern_a64_store_relaxed(a, v) ((a)->value.store((long long)(v), rl::mo_relaxed, $))
+#define tern_a64_store_release(a, v, site) ((a)->value.store((long long)(v), TERN__AT(site, mo_release), $))
+#define tern_a64_fetch_add_acquire(a, v, site) \
+    ((uint64_t)(a)->value.fetch_add((long long)(v), TERN__AT(site, mo_acquire), $))
+#define tern_a64_fetch_sub_release(a, v, site) \
+    ((uint64_t)(a)->value.fetch_sub((long long)(v), TERN__AT(site, mo_release), $))
+#define tern_a64_fetch_sub_acq_rel(a, v, site) \
+    ((uint64_t)(a)->value.fetch_sub((long long)(v), TERN__AT(site, mo_acq_rel), $))
 
 static inline bool tern__model_cas32(tern_a32 *a, uint32_t *expected, uint32_t desired,
-                                     rl::memory_order order, rl::memory_order failure, rl::debug_info const &info)
+                                     rl::memory_order order, rl::debug_info const &info)
 {
     int seen = (int)*expected;
-    bool swapped = a->value.compare_exchange_strong(seen, (int)desired, order, info, failure, info);
+    bool swapped = a->value.compare_exchange_strong(seen, (int)desired, order, info, rl::mo_relaxed, info);
     *expected = (uint32_t)seen;
     return swapped;
 }
 static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t desired,
-                                     rl::debug_info const &info)
+                                     rl::memory_order order, rl::debug_info const &info)
 {
     long long seen = (long long)*expected;
-    bool swapped = a->value.compare_exchange_strong(seen, (long long)desired, rl::mo_relaxed, info,
-                                                    rl::mo_relaxed, info);
+    bool swapped = a->value.compare_exchange_strong(seen, (long long)desired, order, info, rl::mo_relaxed, info);
     *expected = (uint64_t)seen;
     return swapped;
 }
-#define tern_a32_cas_relaxed(a, e, d) tern__model_cas32(a, e, d, rl::mo_relaxed, rl::mo_relaxed, $)
-#define tern_a32_cas_acquire(a, e, d, site) \
-    tern__model_cas32(a, e, d, TERN__AT(site, mo_acquire), rl::mo_relaxed, $)
-#define tern_a32_cas_release(a, e, d, site) \
-    tern__model_cas32(a, e, d, TERN__AT(site, mo_release), rl::mo_relaxed, $)
-#define tern_a64_cas_relaxed(a, e, d) tern__model_cas64(a, e, d, $)
+#define tern_a32_cas_relaxed(a, e, d) tern__model_cas32(a, e, d, rl::mo_relaxed, $)
+#define tern_a32_cas_acquire(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_acquire), $)
+#define tern_a32_cas_release(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_release), $)
+#define tern_a32_cas_acq_rel(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_acq_rel), $)
+#define tern_a64_cas_relaxed(a, e, d) tern__model_cas64(a, e, d, rl::mo_relaxed, $)
+#define tern_a64_cas_acquire(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acquire), $)
+#define tern_a64_cas_release(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_release), $)
+#define tern_a64_cas_acq_rel(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acq_rel), $)
 
 #define tern_cpu_relax() rl::yield(1, $)
 #define tern_prefetch(address) ((void)(address))
@@ -118,6 +134,7 @@ TERN_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(long long) == 8, "64-bi
     TERN_INLINE type tern__##name(tern_a##bits *a, type v) \
     { return TERN__STD operation(&a->value, v, TERN__STD order); }
 #define TERN__CAS(bits, type, name, order) \
+    /* strong; a failure orders nothing, and leaves what it saw in *expected */ \
     TERN_INLINE bool tern__##name(tern_a##bits *a, type *expected, type desired) \
     { return TERN__STD atomic_compare_exchange_strong_explicit( \
           &a->value, expected, desired, TERN__STD order, TERN__STD memory_order_relaxed); }
@@ -126,14 +143,27 @@ TERN__LOAD(32, uint32_t, a32_load_relaxed, memory_order_relaxed)
 TERN__LOAD(32, uint32_t, a32_load_acquire, memory_order_acquire)
 TERN__STORE(32, uint32_t, a32_store_relaxed, memory_order_relaxed)
 TERN__STORE(32, uint32_t, a32_store_release, memory_order_release)
+TERN__RMW(32, uint32_t, a32_exchange_acquire, atomic_exchange_explicit, memory_order_acquire)
 TERN__RMW(32, uint32_t, a32_exchange_release, atomic_exchange_explicit, memory_order_release)
+TERN__RMW(32, uint32_t, a32_exchange_acq_rel, atomic_exchange_explicit, memory_order_acq_rel)
+TERN__RMW(32, uint32_t, a32_fetch_or_release, atomic_fetch_or_explicit, memory_order_release)
 TERN__RMW(32, uint32_t, a32_fetch_add_relaxed, atomic_fetch_add_explicit, memory_order_relaxed)
+TERN__RMW(32, uint32_t, a32_fetch_sub_relaxed, atomic_fetch_sub_explicit, memory_order_relaxed)
 TERN__CAS(32, uint32_t, a32_cas_relaxed, memory_order_relaxed)
 TERN__CAS(32, uint32_t, a32_cas_acquire, memory_order_acquire)
 TERN__CAS(32, uint32_t, a32_cas_release, memory_order_release)
+TERN__CAS(32, uint32_t, a32_cas_acq_rel, memory_order_acq_rel)
 TERN__LOAD(64, uint64_t, a64_load_relaxed, memory_order_relaxed)
+TERN__LOAD(64, uint64_t, a64_load_acquire, memory_order_acquire)
 TERN__STORE(64, uint64_t, a64_store_relaxed, memory_order_relaxed)
+TERN__STORE(64, uint64_t, a64_store_release, memory_order_release)
+TERN__RMW(64, uint64_t, a64_fetch_add_acquire, atomic_fetch_add_explicit, memory_order_acquire)
+TERN__RMW(64, uint64_t, a64_fetch_sub_release, atomic_fetch_sub_explicit, memory_order_release)
+TERN__RMW(64, uint64_t, a64_fetch_sub_acq_rel, atomic_fetch_sub_explicit, memory_order_acq_rel)
 TERN__CAS(64, uint64_t, a64_cas_relaxed, memory_order_relaxed)
+TERN__CAS(64, uint64_t, a64_cas_acquire, memory_order_acquire)
+TERN__CAS(64, uint64_t, a64_cas_release, memory_order_release)
+TERN__CAS(64, uint64_t, a64_cas_acq_rel, memory_order_acq_rel)
 
 #undef TERN__LOAD
 #undef TERN__STORE
@@ -145,14 +175,27 @@ TERN__CAS(64, uint64_t, a64_cas_relaxed, memory_order_relaxed)
 #define tern_a32_load_acquire(a, site) tern__a32_load_acquire(a)
 #define tern_a32_store_relaxed(a, v) tern__a32_store_relaxed(a, v)
 #define tern_a32_store_release(a, v, site) tern__a32_store_release(a, v)
+#define tern_a32_exchange_acquire(a, v, site) tern__a32_exchange_acquire(a, v)
 #define tern_a32_exchange_release(a, v, site) tern__a32_exchange_release(a, v)
+#define tern_a32_exchange_acq_rel(a, v, site) tern__a32_exchange_acq_rel(a, v)
+#define tern_a32_fetch_or_release(a, v, site) tern__a32_fetch_or_release(a, v)
 #define tern_a32_fetch_add_relaxed(a, v) tern__a32_fetch_add_relaxed(a, v)
+#define tern_a32_fetch_sub_relaxed(a, v) tern__a32_fetch_sub_relaxed(a, v)
 #define tern_a32_cas_relaxed(a, e, d) tern__a32_cas_relaxed(a, e, d)
 #define tern_a32_cas_acquire(a, e, d, site) tern__a32_cas_acquire(a, e, d)
 #define tern_a32_cas_release(a, e, d, site) tern__a32_cas_release(a, e, d)
+#define tern_a32_cas_acq_rel(a, e, d, site) tern__a32_cas_acq_rel(a, e, d)
 #define tern_a64_load_relaxed(a) tern__a64_load_relaxed(a)
+#define tern_a64_load_acquire(a, site) tern__a64_load_acquire(a)
 #define tern_a64_store_relaxed(a, v) tern__a64_store_relaxed(a, v)
+#define tern_a64_store_release(a, v, site) tern__a64_store_release(a, v)
+#define tern_a64_fetch_add_acquire(a, v, site) tern__a64_fetch_add_acquire(a, v)
+#define tern_a64_fetch_sub_release(a, v, site) tern__a64_fetch_sub_release(a, v)
+#define tern_a64_fetch_sub_acq_rel(a, v, site) tern__a64_fetch_sub_acq_rel(a, v)
 #define tern_a64_cas_relaxed(a, e, d) tern__a64_cas_relaxed(a, e, d)
+#define tern_a64_cas_acquire(a, e, d, site) tern__a64_cas_acquire(a, e, d)
+#define tern_a64_cas_release(a, e, d, site) tern__a64_cas_release(a, e, d)
+#define tern_a64_cas_acq_rel(a, e, d, site) tern__a64_cas_acq_rel(a, e, d)
 
 /** Tell the processor that this is a polling loop; no memory order. */
 TERN_INLINE void tern_cpu_relax(void)

@@ -160,7 +160,16 @@ struct model_suite {
 
 /// A mutant that no execution can tell from the original, with the proof in words.
 struct model_equivalent {
-    const char *site, *proof;
+    const char *site;
+    rl::memory_order weakened;
+    const char *proof;
+};
+
+/// An algorithm with a mistake that others made. The checker must find it, or it proves nothing
+/// about the algorithms without it.
+struct model_bug {
+    const char *name;
+    bool (*simulate)(rl::test_params &);
 };
 
 inline bool model_run(bool (*simulate)(rl::test_params &), rl::scheduler_type_e search, unsigned executions,
@@ -178,14 +187,17 @@ inline bool model_run(bool (*simulate)(rl::test_params &), rl::scheduler_type_e 
 
 inline const char *model_order_name(rl::memory_order order)
 {
-    return order == rl::mo_acquire ? "acquire" : order == rl::mo_release ? "release" : "relaxed";
+    return order == rl::mo_acquire ? "acquire"
+        : order == rl::mo_release  ? "release"
+        : order == rl::mo_acq_rel  ? "acq_rel"
+                                   : "relaxed";
 }
 
 class model_runner {
 public:
     model_runner(std::vector<model_suite> suites, std::vector<std::string> expected_sites,
-                 std::vector<model_equivalent> equivalents)
-        : suites_(suites), expected_(expected_sites), equivalents_(equivalents)
+                 std::vector<model_equivalent> equivalents, std::vector<model_bug> bugs = {})
+        : suites_(suites), expected_(expected_sites), equivalents_(equivalents), bugs_(bugs)
     {
     }
 
@@ -201,7 +213,15 @@ public:
             bool seen = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return name == s.name; });
             if (!seen) report(false, "site " + name + " is never reached by a suite");
         }
-        for (const model_site &site : sites) mutant(site, executions);
+        for (const model_site &site : sites) {
+            if (site.order != rl::mo_acq_rel) {
+                mutant(site, rl::mo_relaxed, executions);
+            } else {   // each half by itself
+                mutant(site, rl::mo_acquire, executions);
+                mutant(site, rl::mo_release, executions);
+            }
+        }
+        for (const model_bug &mistake : bugs_) bug(mistake, executions);
         std::printf("1..%d\n", count_);
         return failed_ ? 1 : 0;
     }
@@ -224,11 +244,23 @@ private:
         report(ok, text);
     }
 
-    void mutant(const model_site &site, unsigned executions)
+    void bug(const model_bug &mistake, unsigned executions)
+    {
+        rl::test_params p;
+        bool found = !model_run(mistake.simulate, rl::sched_random, executions, p);
+        std::string text = std::string("a known mistake, ") + mistake.name;
+        if (found)
+            text += std::string(": found at execution ") + std::to_string(p.stop_iteration) + " ("
+                + rl::test_result_str(p.test_result) + ")";
+        report(found, found ? text : text + ": not found");
+    }
+
+    void mutant(const model_site &site, rl::memory_order weakened, unsigned executions)
     {
         model_current_mutation().site = site.name;
-        model_current_mutation().order = rl::mo_relaxed;
-        std::string text = std::string("weakened ") + site.name + ": " + model_order_name(site.order) + " -> relaxed ";
+        model_current_mutation().order = weakened;
+        std::string text = std::string("weakened ") + site.name + ": " + model_order_name(site.order) + " -> "
+            + model_order_name(weakened) + " ";
         bool caught = false;
         for (const model_suite &suite : suites_) {
             rl::test_params p;
@@ -240,7 +272,9 @@ private:
         }
         model_current_mutation().site = nullptr;
         auto known = std::find_if(equivalents_.begin(), equivalents_.end(),
-                                  [&](const model_equivalent &e) { return !std::strcmp(e.site, site.name); });
+                                  [&](const model_equivalent &e) {
+                                      return !std::strcmp(e.site, site.name) && e.weakened == weakened;
+                                  });
         if (!caught && known != equivalents_.end()) report(true, text + "survives as reviewed: " + known->proof);
         else if (!caught) report(false, text + "survives: a test is missing, or the order is stronger than needed");
         else if (known != equivalents_.end()) report(false, text + "but stands on the list of equivalents");
@@ -250,5 +284,6 @@ private:
     std::vector<model_suite> suites_;
     std::vector<std::string> expected_;
     std::vector<model_equivalent> equivalents_;
+    std::vector<model_bug> bugs_;
     int count_ = 0, failed_ = 0;
 };

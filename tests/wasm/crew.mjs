@@ -2,7 +2,8 @@
 // crew.mjs: two worker threads on one shared memory, and tasks for them.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Heap, instantiate, loadModule, makeRing, newMemory } from './instance.mjs';
+import { Heap, instantiate, loadModule, newMemory } from './instance.mjs';
+import { makeRing } from './ring_end.mjs';
 
 const AREA_BYTES = 4096;
 

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { functionsOf, keepsLocalAcrossWait, waits } from './code.mjs';
-import { End, FOREVER, Heap, STATUS, WAITABLE, instantiate, inspect, loadModule, makeRing, modulePath, newMemory,
-  payload } from './instance.mjs';
+import { FOREVER, Heap, STATUS, instantiate, loadModule, modulePath, newMemory } from './instance.mjs';
+import { End, WAITABLE, inspect, makeRing, payload } from './ring_end.mjs';
 
 const MOST_BYTES = 16384;
 const ATOMIC_PREFIX = 0xfe00;

@@ -81,14 +81,10 @@ tern_status look_begin(look *l, const char *name)
     return l->status;
 }
 
-tern_status look_at_ring(look *l, const tern_object *object, tern_ring_info *info)
+tern_status look_copy(look *l, const tern_object *object, size_t size_bytes)
 {
-    memset(info, 0, sizeof *info);
-    if (object->status != TERN_OK) return object->status;
-    if (object->type != TERN_TYPE_RING) return TERN_ERR_MISMATCH;
-    if (object->size_bytes < sizeof(struct tern_ring_shared)) return TERN_ERR_MEMORY;
-    if (!copy_part(l, object->offset_bytes, sizeof(struct tern_ring_shared))) return TERN_ERR_MEMORY;
-    return tern_ring_inspect(info, object->memory, (size_t)object->size_bytes);
+    if (object->size_bytes < size_bytes) return TERN_ERR_MEMORY;
+    return copy_part(l, object->offset_bytes, size_bytes) ? TERN_OK : TERN_ERR_MEMORY;
 }
 
 void look_end(look *l)

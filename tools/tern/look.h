@@ -15,7 +15,7 @@ typedef struct look {
     uint64_t file_size_bytes;
     int64_t made_s;             /* seconds since 1970; 0 if unknown */
     tern_region_info info;      /* valid if status is TERN_OK */
-    tern_region region;         /* a view of the copy: headers only, objects are empty until look_at_ring() */
+    tern_region region;         /* a view of the copy: headers only, objects are empty until look_copy() */
     unsigned char *copy;
     size_t copy_size_bytes;
 } look;
@@ -23,8 +23,9 @@ typedef struct look {
 /* Look at a region. The status is in the look too. Always followed by look_end(). */
 tern_status look_begin(look *l, const char *name);
 
-/* Look at an object that tern_region_next() found in l->region. */
-tern_status look_at_ring(look *l, const tern_object *object, tern_ring_info *info);
+/* Copy the first bytes of an object that tern_region_next() found in l->region; then it can be
+ * inspected at object->memory. */
+tern_status look_copy(look *l, const tern_object *object, size_t size_bytes);
 
 void look_end(look *l);
 

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* show.c: `tern show` and `tern layout`: what stands in a region, and where. */
-#include "look.h"
+#include "object.h"
 
 #include <errno.h>
 #include <string.h>
 
 /* ---- show --------------------------------------------------------------------------------- */
-
-static const char *type_name(uint32_t type)
-{
-    static const char *const names[] = { "none", "ring", "stream", "triple", "pool", "bell", "mesh" };
-    return type < sizeof names / sizeof names[0] ? names[type] : "unknown";
-}
 
 static const char *domain_name(uint32_t domain)
 {
@@ -37,22 +31,6 @@ static void region_json(json *j, const look *l)
     json_integer(j, "heap_used_bytes", info->was_heap_used_bytes);
 }
 
-static void ring_json(json *j, const tern_ring_info *ring)
-{
-    json_open(j, "ring", '{');
-    json_integer(j, "item_size_bytes", ring->item_size_bytes);
-    json_integer(j, "capacity_items", ring->capacity_items);
-    json_bool(j, "waitable", (ring->flags & TERN_RING_WAITABLE) != 0);
-    json_integer(j, "pushed", ring->was_pushed);
-    json_integer(j, "popped", ring->was_popped);
-    json_integer(j, "count", ring->was_count);
-    json_bool(j, "producer_closed", ring->producer_closed);
-    json_bool(j, "consumer_closed", ring->consumer_closed);
-    json_bool(j, "producer_asleep", ring->producer_asleep);
-    json_bool(j, "consumer_asleep", ring->consumer_asleep);
-    json_close(j, '}');
-}
-
 /* @return whether every object is sound */
 static bool show_json(look *l, const char *name)
 {
@@ -69,35 +47,27 @@ static bool show_json(look *l, const char *name)
         region_json(&j, l);
         json_open(&j, "objects", '[');
         while (tern_region_next(&l->region, &cursor, &object)) {
-            tern_ring_info ring;
-            bool is_ring = object.type == TERN_TYPE_RING;
-            tern_status status = is_ring ? look_at_ring(l, &object, &ring) : object.status;
+            object_info state;
+            const object_kind *kind = object_kind_of(object.type);
+            tern_status status = object_look(kind, l, &object, &state);
             if (status != TERN_OK) sound = false;
             json_open(&j, NULL, '{');
             json_text(&j, "name", object.name);
-            json_text(&j, "type", type_name(object.type));
+            json_text(&j, "type", object_type_name(object.type));
             json_text(&j, "status", tern_status_name(status));
             json_integer(&j, "offset_bytes", object.offset_bytes);
             json_integer(&j, "size_bytes", object.size_bytes);
-            if (is_ring && status == TERN_OK) ring_json(&j, &ring);
+            if (kind && status == TERN_OK) {
+                json_open(&j, kind->name, '{');
+                kind->json(&j, &state);
+                json_close(&j, '}');
+            }
             json_close(&j, '}');
         }
         json_close(&j, ']');
     }
     json_close(&j, '}');
     return sound;
-}
-
-static void ring_lines(const tern_ring_info *ring)
-{
-    double percent = 100.0 * ring->was_count / ring->capacity_items;
-    printf("    items     %u of %u bytes%s\n", ring->capacity_items, ring->item_size_bytes,
-           ring->flags & TERN_RING_WAITABLE ? ", waitable" : "");
-    printf("    fill      %u (%.1f %%)\n", ring->was_count, percent);
-    printf("    producer  pushed %u%s%s\n", ring->was_pushed, ring->producer_closed ? ", closed" : "",
-           ring->producer_asleep ? ", asleep" : "");
-    printf("    consumer  popped %u%s%s\n", ring->was_popped, ring->consumer_closed ? ", closed" : "",
-           ring->consumer_asleep ? ", asleep" : "");
 }
 
 /* @return whether every object is sound */
@@ -117,16 +87,16 @@ static bool show_lines(look *l, const char *name)
     printf("  creator   process %u, domain %s\n", info->creator, domain_name(info->domain));
     printf("  objects   %u of %u\n", info->was_objects, info->max_objects);
     while (tern_region_next(&l->region, &cursor, &object)) {
-        tern_ring_info ring;
-        bool is_ring = object.type == TERN_TYPE_RING;
-        tern_status status = is_ring ? look_at_ring(l, &object, &ring) : object.status;
-        printf("  %s: %s, %llu bytes at %llu\n", text_plain(plain, sizeof plain, object.name), type_name(object.type),
+        object_info state;
+        const object_kind *kind = object_kind_of(object.type);
+        tern_status status = object_look(kind, l, &object, &state);
+        printf("  %s: %s, %llu bytes at %llu\n", text_plain(plain, sizeof plain, object.name), object_type_name(object.type),
                (unsigned long long)object.size_bytes, (unsigned long long)object.offset_bytes);
         if (status != TERN_OK) {
             printf("    status    %s: %s\n", tern_status_name(status), tern_status_text(status));
             sound = false;
-        } else if (is_ring) {
-            ring_lines(&ring);
+        } else if (kind) {
+            kind->lines(&state);
         }
     }
     return sound;
@@ -156,7 +126,7 @@ static int run_show(int argc, char **argv)
 }
 
 const command command_show = {
-    "show", "[--json] NAME", "Show a region: header, objects, and each ring's state",
+    "show", "[--json] NAME", "Show a region: header, objects, and the state of each",
     "Counters are taken while others work: each is a moment's.\n\n"
     "Options:\n"
     "  --json      print an object\n"

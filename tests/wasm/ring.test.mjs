@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// threads.test.mjs: two workers, one memory, rings between them in both directions. The limits
+// ring.test.mjs: two workers, one memory, rings between them in both directions. The limits
 // below are guards against a hang, since a lost wake-up sleeps for ever: nothing else times out.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { STACK_BYTES, STATUS, WAITABLE, inspect } from './instance.mjs';
 import { Crew } from './crew.mjs';
+import { STACK_BYTES, STATUS } from './instance.mjs';
+import { WAITABLE, inspect } from './ring_end.mjs';
 
 const HANG = { timeout: 240_000 };
 const ITEMS = 1_000_000;

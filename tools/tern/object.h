@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* object.h: what `tern show` can say of each kind of object. A kind has a file of its own. */
+#ifndef TERN_OBJECT_H
+#define TERN_OBJECT_H
+
+#include "look.h"
+
+typedef union object_info {
+    tern_ring_info ring;
+} object_info;
+
+typedef struct object_kind {
+    uint32_t type;            /* TERN_TYPE_... */
+    const char *name;
+    size_t header_bytes;      /* what inspect reads at least */
+    tern_status (*inspect)(object_info *info, const void *memory, size_t size_bytes);
+    void (*json)(json *j, const object_info *info);     /* fields, inside an object of the kind's name */
+    void (*lines)(const object_info *info);             /* the same to read */
+} object_kind;
+
+extern const object_kind object_ring;
+
+/* The kind of a type; NULL if it has nothing to show. */
+const object_kind *object_kind_of(uint32_t type);
+
+const char *object_type_name(uint32_t type);
+
+/* Look at an object that tern_region_next() found. kind may be NULL. */
+tern_status object_look(const object_kind *kind, look *l, const tern_object *object, object_info *info);
+
+#endif

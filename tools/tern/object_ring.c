@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* object_ring.c: what `tern show` says of a ring. */
+#include "object.h"
+
+static tern_status ring_inspect(object_info *info, const void *memory, size_t size_bytes)
+{
+    return tern_ring_inspect(&info->ring, memory, size_bytes);
+}
+
+static void ring_json(json *j, const object_info *info)
+{
+    const tern_ring_info *ring = &info->ring;
+    json_integer(j, "item_size_bytes", ring->item_size_bytes);
+    json_integer(j, "capacity_items", ring->capacity_items);
+    json_bool(j, "waitable", (ring->flags & TERN_RING_WAITABLE) != 0);
+    json_integer(j, "pushed", ring->was_pushed);
+    json_integer(j, "popped", ring->was_popped);
+    json_integer(j, "count", ring->was_count);
+    json_bool(j, "producer_closed", ring->producer_closed);
+    json_bool(j, "consumer_closed", ring->consumer_closed);
+    json_bool(j, "producer_asleep", ring->producer_asleep);
+    json_bool(j, "consumer_asleep", ring->consumer_asleep);
+}
+
+static void ring_lines(const object_info *info)
+{
+    const tern_ring_info *ring = &info->ring;
+    double percent = 100.0 * ring->was_count / ring->capacity_items;
+    printf("    items     %u of %u bytes%s\n", ring->capacity_items, ring->item_size_bytes,
+           ring->flags & TERN_RING_WAITABLE ? ", waitable" : "");
+    printf("    fill      %u (%.1f %%)\n", ring->was_count, percent);
+    printf("    producer  pushed %u%s%s\n", ring->was_pushed, ring->producer_closed ? ", closed" : "",
+           ring->producer_asleep ? ", asleep" : "");
+    printf("    consumer  popped %u%s%s\n", ring->was_popped, ring->consumer_closed ? ", closed" : "",
+           ring->consumer_asleep ? ", asleep" : "");
+}
+
+const object_kind object_ring = {
+    TERN_TYPE_RING, "ring", sizeof(struct tern_ring_shared), ring_inspect, ring_json, ring_lines,
+};
