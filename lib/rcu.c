@@ -75,43 +75,20 @@ tern_status tern_rcu_attach(tern_rcu *rcu, tern_pool *pool, uint32_t flavour)
     return TERN_OK;
 }
 
-tern_status tern_rcu_detach(tern_rcu *rcu)
-{
-    if (!rcu->slots) return TERN_ERR_STATE;
-    /* [RCU-1] acquire: the callbacks' last use of slots before they are freed here.
-     * Pairs with: [RCU-1] release in rcu_grace_period_over().
-     * Otherwise: a callback may still read its slot when it is gone. */
-    if (tern_a32_load_acquire(&rcu->pending, RCU_1_DETACH) != 0) return TERN_ERR_BUSY;
-    rcu->attached_to->rcu = NULL;
-    free(rcu->slots);
-    tern__memset(rcu, 0, sizeof *rcu);
-    return TERN_OK;
-}
-
 /* In liburcu's own thread: nobody can have the slot from a read section any more. */
 static void rcu_grace_period_over(struct rcu_head *head)
 {
     struct tern__rcu_slot *slot = (struct tern__rcu_slot *)(void *)head;
-    tern_rcu *rcu = slot->rcu;
-    tern_pool_unpin(&rcu->pool, slot->handle);
-    /* [RCU-1] release: our last use of the slot before the count.
-     * Pairs with: [RCU-1] acquire in tern_rcu_detach().
-     * Otherwise: the slot may be gone while we still read it. */
-    tern_a32_fetch_sub_release(&rcu->pending, 1, RCU_1_DONE);
+    tern_pool_unpin(&slot->rcu->pool, slot->handle);
 }
 
 tern_status tern_pool_free_rcu(tern_pool *pool, tern_handle handle)
 {
     tern_rcu *rcu = pool->rcu;
     if (!rcu) return TERN_ERR_UNSUPPORTED;
-    /* relaxed: the slot's own count keeps detach away; before the slot is condemned, not after:
-     * its callback may run at once */
-    tern_a32_fetch_add_relaxed(&rcu->pending, 1);
     tern_status status = tern__pool_condemn(pool, handle);
-    if (status != TERN_DEFERRED) {
-        tern_a32_fetch_sub_relaxed(&rcu->pending, 1); /* relaxed: nothing was done */
-        return status;
-    }
+    if (status != TERN_DEFERRED) return status;
+    /* ours alone until the callback unpins it */
     struct tern__rcu_slot *slot = &rcu->slots[handle.index];
     slot->handle = handle;
     rcu->calls->call(&slot->head, rcu_grace_period_over);
@@ -119,13 +96,23 @@ tern_status tern_pool_free_rcu(tern_pool *pool, tern_handle handle)
 }
 
 #if !defined(TERN_NONBLOCKING)
-tern_status tern_rcu_drain_wait(tern_rcu *rcu, tern_rcu_thread *thread)
+tern_status tern_rcu_drain_wait(tern_rcu *rcu, const tern_rcu_thread *thread)
 {
     if (!rcu->slots) return TERN_ERR_STATE;
     bool online = thread && thread->flavour == TERN_RCU_QSBR;
     if (online) urcu_qsbr_thread_offline();
     rcu->calls->barrier();
     if (online) urcu_qsbr_thread_online();
+    return TERN_OK;
+}
+
+tern_status tern_rcu_detach_wait(tern_rcu *rcu, const tern_rcu_thread *thread)
+{
+    tern_status status = tern_rcu_drain_wait(rcu, thread);
+    if (status != TERN_OK) return status;
+    rcu->attached_to->rcu = NULL;
+    free(rcu->slots);
+    tern__memset(rcu, 0, sizeof *rcu);
     return TERN_OK;
 }
 #endif

@@ -54,7 +54,6 @@
  *  while it is attached. */
 typedef struct tern_rcu {
     uint32_t flavour;              /* public, read only; the rest is private */
-    tern_a32 pending;              /* slots whose grace period has not ended */
     tern_pool pool;
     tern_pool *attached_to;
     const struct tern__rcu_flavour *calls;
@@ -80,8 +79,8 @@ void urcu_qsbr_thread_online(void);
  *
  * Allocates 40 bytes for each slot, once.
  *
- * @param rcu     stays where it is until tern_rcu_detach()
- * @param pool    attached; must not be detached before tern_rcu_detach(). Other views of
+ * @param rcu     stays where it is until tern_rcu_detach_wait()
+ * @param pool    attached; must not be detached before tern_rcu_detach_wait(). Other views of
  *                the same pool, in this process or another, go on as they are
  * @param flavour TERN_RCU_QSBR or TERN_RCU_MEMB
  * @return TERN_OK; TERN_ERR_ARGUMENT: another flavour, or a view that is not attached;
@@ -91,17 +90,6 @@ void urcu_qsbr_thread_online(void);
  * Crash: changes nothing shared.
  */
 TERN_API tern_status tern_rcu_attach(tern_rcu *rcu, tern_pool *pool, uint32_t flavour);
-
-/**
- * End it.
- *
- * @return TERN_OK; TERN_ERR_BUSY: slots are still under a grace period:
- *         tern_rcu_drain_wait() first; TERN_ERR_STATE: not attached
- *
- * Role: any. Progress: lock-free but for free(). Order: none.
- * Crash: slots under a grace period stay pinned for ever, as with any dead pinner.
- */
-TERN_API tern_status tern_rcu_detach(tern_rcu *rcu);
 
 #if !defined(TERN_NONBLOCKING)
 /**
@@ -115,7 +103,11 @@ TERN_API tern_status tern_rcu_detach(tern_rcu *rcu);
  * Role: any, outside read sections. Progress: blocking. Order: none beyond the pool's own.
  * Crash: changes nothing shared.
  */
-TERN_API tern_status tern_rcu_drain_wait(tern_rcu *rcu, tern_rcu_thread *thread);
+TERN_API tern_status tern_rcu_drain_wait(tern_rcu *rcu, const tern_rcu_thread *thread);
+
+/** tern_rcu_drain_wait(), then give back what attach allocated. No other thread may be inside
+ *  tern_pool_free_rcu() on this view. Otherwise as tern_rcu_drain_wait(). */
+TERN_API tern_status tern_rcu_detach_wait(tern_rcu *rcu, const tern_rcu_thread *thread);
 #endif
 
 /**

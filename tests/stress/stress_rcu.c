@@ -140,7 +140,7 @@ static uint64_t run(const mode *m, uint64_t writes)
         stale += readers[i].stale;
     }
     tern_rcu_online(&thread);
-    if (m->flavour && (tern_rcu_drain_wait(&rcu, &thread) != TERN_OK || tern_rcu_detach(&rcu) != TERN_OK))
+    if (m->flavour && tern_rcu_detach_wait(&rcu, &thread) != TERN_OK)
         return UINT64_MAX;
     tern_rcu_unregister(&thread);
     bool counted = tern_pool_was_live(&pool) == TABLE;
