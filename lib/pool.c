@@ -106,7 +106,7 @@ tern_status tern_pool_format(void *memory, size_t size_bytes, const tern_pool_de
     tern__memset(shared->pad, 0, sizeof shared->pad);
     tern__memset(shared->head.pad, 0, sizeof shared->head.pad);
     tern__memset(shared->tail.pad, 0, sizeof shared->tail.pad);
-    tern__memset(shared->pad_retired, 0, sizeof shared->pad_retired);
+    tern__memset(shared->pad2, 0, sizeof shared->pad2);
     for (uint32_t i = 0; i < pool.slots; i++) {
         struct tern_pool_slot *slot = tern__pool_slot(&pool, i);
         uint32_t next = i < g.capacity_items ? i + 1 : TERN__POOL_NO_INDEX;

@@ -85,7 +85,7 @@ struct tern_pool_shared {
     struct tern_pool_word head;      /* tag: slots ever taken; everyone who allocates writes it */
     struct tern_pool_word tail;      /* tag: capacity + slots ever given back; everyone who frees writes it */
     tern_a32 retired;                /* slots at their end; who frees the last generation counts it */
-    unsigned char pad_retired[TERN_SEPARATION - 4];
+    unsigned char pad2[TERN_SEPARATION - 4];
 };
 
 /**
