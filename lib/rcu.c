@@ -62,14 +62,13 @@ tern_status tern_rcu_attach(tern_rcu *rcu, tern_pool *pool, uint32_t flavour)
     tern__memset(rcu, 0, sizeof *rcu);
     if (!rcu_flavour(flavour) || !pool || !pool->shared) return TERN_ERR_ARGUMENT;
     if (pool->rcu) return TERN_ERR_STATE;
-    size_t slots = tern__pool_slots(pool);
-    struct tern__rcu_slot *made = (struct tern__rcu_slot *)calloc(slots, sizeof *made);
+    struct tern__rcu_slot *made = (struct tern__rcu_slot *)calloc(pool->slots, sizeof *made);
     if (!made) return TERN_ERR_NO_SPACE;
     rcu->flavour = flavour;
     rcu->calls = rcu_flavour(flavour);
     rcu->pool = *pool;
     rcu->slots = made;
-    for (size_t i = 0; i < slots; i++) made[i].rcu = rcu;
+    for (uint32_t i = 0; i < pool->slots; i++) made[i].rcu = rcu;
     pool->rcu = rcu;
     rcu->attached_to = pool;
     return TERN_OK;

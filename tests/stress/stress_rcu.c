@@ -32,17 +32,6 @@ typedef struct reader {
     uint64_t read, stale, bad;
 } reader;
 
-static uint64_t pack(tern_handle handle)
-{
-    return (uint64_t)handle.generation << 32 | handle.index;
-}
-
-static tern_handle unpack(uint64_t packed)
-{
-    tern_handle handle = { (uint32_t)packed, (uint32_t)(packed >> 32) };
-    return handle;
-}
-
 static uint64_t stamp(uint64_t packed, uint32_t word)
 {
     uint64_t x = packed * 0x9e3779b97f4a7c15u + word;
@@ -68,7 +57,7 @@ static void *read_all_the_time(void *argument)
         for (int i = 0; i < 64; i++) {
             tern_rcu_read_lock(&thread);
             uint64_t packed = tern_a64_load_acquire(&table[i % TABLE], STRESS);
-            const tern_a64 *words = (const tern_a64 *)tern_pool_get(&pool, unpack(packed));
+            const tern_a64 *words = (const tern_a64 *)tern_pool_get(&pool, tern_handle_unpack(packed));
             if (!words) r->stale++;
             else if (whole(words, packed)) r->read++;
             else r->bad++;
@@ -91,8 +80,8 @@ static uint64_t make_item(const tern_rcu_thread *thread)
     }
     tern_a64 *words = (tern_a64 *)item;
     for (uint32_t i = 0; i < WORDS; i++) tern_a64_store_relaxed(&words[i], UINT64_MAX);
-    for (uint32_t i = 0; i < WORDS; i++) tern_a64_store_relaxed(&words[i], stamp(pack(handle), i));
-    return pack(handle);
+    for (uint32_t i = 0; i < WORDS; i++) tern_a64_store_relaxed(&words[i], stamp(tern_handle_pack(handle), i));
+    return tern_handle_pack(handle);
 }
 
 static uint64_t bad_of(reader *readers)
@@ -128,7 +117,7 @@ static uint64_t run(const mode *m, uint64_t writes)
     for (uint64_t n = 0; n < writes; n++) {
         uint64_t old = tern_a64_load_relaxed(&table[n % TABLE]);
         tern_a64_store_release(&table[n % TABLE], make_item(&thread), STRESS);
-        tern_status status = m->flavour ? tern_pool_free_rcu(&pool, unpack(old)) : tern_pool_free(&pool, unpack(old));
+        tern_status status = m->flavour ? tern_pool_free_rcu(&pool, tern_handle_unpack(old)) : tern_pool_free(&pool, tern_handle_unpack(old));
         if (status < 0) abort();
         tern_rcu_quiescent(&thread);
     }
