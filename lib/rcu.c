@@ -5,10 +5,10 @@
  * A slot under a grace period is condemned: its generation is over, and one pin is left on it.
  * When the grace period has ended, that pin is taken off, and the last unpin reclaims the slot as
  * ever. So this file adds no word to shared memory and no order to the pool. */
-#if defined(TERN_WITH_RCU)
-
 #include "internal.h"
 #include "../include/tern/rcu.h"
+
+#if defined(TERN_WITH_RCU)
 
 #include <stdlib.h>
 #include <urcu/call-rcu.h>

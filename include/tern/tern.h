@@ -12,8 +12,6 @@
 #include "region.h"
 #include "shm.h"
 #include "open.h"
-#if defined(TERN_WITH_RCU)
 #include "rcu.h"
-#endif
 
 #endif
