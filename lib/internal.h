@@ -41,6 +41,16 @@ TERN_INLINE uint64_t tern__time_left(uint64_t deadline_ns)
     return deadline_ns > now ? deadline_ns - now : 0;
 }
 
+#ifdef __cplusplus
+#  define TERN__THREAD_LOCAL thread_local
+#else
+#  define TERN__THREAD_LOCAL _Thread_local
+#endif
+
+/* From now on, before and after each sleep of the calling thread; NULL: nothing any more. Where
+ * there are threads and a stand-alone C library (not in wasm). */
+void tern__around_sleep(void (*function)(bool asleep));
+
 /* How long a waiting call goes on: first it spins, then it sleeps until a deadline. The
  * time-out becomes a deadline when the spinning is over: a wait that ends before never reads
  * the clock. */

@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "../include/tern/region.h"
 #include "../include/tern/ring.h"
+#include "../include/tern/pool.h"
 
 #define TERN__FIELD(structure, field) \
     { #structure, #field, (uint32_t)offsetof(struct structure, field), \
@@ -54,6 +55,25 @@ static const tern_layout_field layout_fields[] = {
     TERN__SIZE(tern_ring_end),
     TERN__FIELD(tern_ring_end, word),
     TERN__FIELD(tern_ring_end, closed),
+    TERN__SIZE(tern_pool_shared),
+    TERN__FIELD(tern_pool_shared, magic),
+    TERN__FIELD(tern_pool_shared, geometry),
+    TERN__FIELD(tern_pool_shared, head),
+    TERN__FIELD(tern_pool_shared, tail),
+    TERN__FIELD(tern_pool_shared, retired),
+    TERN__SIZE(tern_pool_geometry),
+    TERN__FIELD(tern_pool_geometry, layout_version),
+    TERN__FIELD(tern_pool_geometry, item_size_bytes),
+    TERN__FIELD(tern_pool_geometry, capacity_items),
+    TERN__FIELD(tern_pool_geometry, stride_bytes),
+    TERN__FIELD(tern_pool_geometry, total_size_bytes),
+    TERN__FIELD(tern_pool_geometry, reserved),
+    TERN__FIELD(tern_pool_geometry, check),
+    TERN__SIZE(tern_pool_word),
+    TERN__FIELD(tern_pool_word, link),
+    TERN__SIZE(tern_pool_slot),
+    TERN__FIELD(tern_pool_slot, word),
+    TERN__FIELD(tern_pool_slot, link),
     { NULL, NULL, 0, 0 },
 };
 

@@ -80,3 +80,36 @@ tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, 
     if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;
 }
+
+/* ---- Pool ------------------------------------------------------------------------------- */
+
+static size_t open_pool_size(const void *desc)
+{
+    return tern_pool_size((const tern_pool_desc *)desc);
+}
+
+static tern_status open_pool_format(void *memory, size_t size_bytes, const void *desc)
+{
+    return tern_pool_format(memory, size_bytes, (const tern_pool_desc *)desc);
+}
+
+static tern_status open_pool_compare(const void *memory, size_t size_bytes, const void *desc)
+{
+    const tern_pool_desc *wanted = (const tern_pool_desc *)desc;
+    tern_pool_info info;
+    tern_status status = tern_pool_inspect(&info, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    bool same = info.item_size_bytes == wanted->item_size_bytes && info.size_bytes == tern_pool_size(wanted);
+    return same ? TERN_OK : TERN_ERR_MISMATCH;
+}
+
+static const struct open_type open_pool = { TERN_TYPE_POOL, open_pool_size, open_pool_format, open_pool_compare };
+
+tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name, const tern_pool_desc *desc)
+{
+    tern_object object;
+    tern__memset(pool, 0, sizeof *pool);
+    tern_status status = open_find_or_make(region, name, &open_pool, desc, &object);
+    if (status == TERN_OK) status = tern_pool_attach(pool, object.memory, (size_t)object.size_bytes);
+    return status;
+}

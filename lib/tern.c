@@ -5,6 +5,8 @@
 #include "base.c"
 #include "wait.c"
 #include "ring.c"
+#include "pool.c"
+#include "rcu.c"
 #include "region.c"
 #include "layout.c"
 #include "open.c"

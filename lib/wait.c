@@ -12,9 +12,27 @@ const tern__os *tern__os_current = &tern__os_wasm;
 const tern__os *tern__os_current = &tern__os_none;
 #endif
 
+#if defined(TERN__OS_PORTABLE)
+/* rcu.c's, for a thread that a grace period would otherwise wait for while it sleeps. */
+static TERN__THREAD_LOCAL void (*wait_around_sleep)(bool asleep);
+
+void tern__around_sleep(void (*function)(bool asleep))
+{
+    wait_around_sleep = function;
+}
+#endif
+
 #if !defined(TERN_NONBLOCKING)
 tern_status tern_word_wait(tern_a32 *word, uint32_t expected, uint64_t timeout_ns)
 {
+#if defined(TERN__OS_PORTABLE)
+    if (TERN_UNLIKELY(wait_around_sleep)) {
+        wait_around_sleep(true);
+        tern_status status = tern__os_current->wait(word, expected, timeout_ns);
+        wait_around_sleep(false);
+        return status;
+    }
+#endif
     return tern__os_current->wait(word, expected, timeout_ns);
 }
 #endif

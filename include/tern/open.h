@@ -14,6 +14,7 @@
 
 #include "region.h"
 #include "ring.h"
+#include "pool.h"
 
 TERN_EXTERN_C_BEGIN
 
@@ -39,6 +40,11 @@ TERN_API tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region 
 /** Open the consumer's end of a ring; as tern_ring_open_producer(). Role: consumer. */
 TERN_API tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, const char *name,
                                              const tern_ring_desc *desc);
+
+/** Open a pool; as tern_ring_open_producer(), but any number may, and a capacity counts exactly.
+ *  Role: any. Progress: lock-free. Order: acquire [REGION-2], [POOL-0]. */
+TERN_API tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name,
+                                    const tern_pool_desc *desc);
 
 TERN_EXTERN_C_END
 

@@ -7,8 +7,11 @@
 #include "atomic.h"
 #include "wait.h"
 #include "ring.h"
+#include "handle.h"
+#include "pool.h"
 #include "region.h"
 #include "shm.h"
 #include "open.h"
+#include "rcu.h"
 
 #endif

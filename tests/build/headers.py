@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tap import ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Tap, compiler, compilers, expect, expect_failure, run
 
-# ring_inline.h is a part of ring.h and says so itself
-HEADERS = sorted(path.name for path in (ROOT / 'include/tern').glob('*.h') if path.name != 'ring_inline.h')
+# ring_inline.h is a part of ring.h and says so itself, and so do others of such a name
+HEADERS = sorted(path.name for path in (ROOT / 'include/tern').glob('*.h') if not path.name.endswith('_inline.h'))
+PARTS = sorted(path.name for path in (ROOT / 'include/tern').glob('*_inline.h'))
 INCLUDE = ['-I', str(ROOT / 'include')]
 ATOMICS = re.compile(r'\b_Atomic\b|<stdatomic\.h>|<atomic>|__atomic_|\bvolatile\b')
 
@@ -62,10 +63,9 @@ def hidden_without_blocking():
                        lambda: run([*command, '-DTERN_NONBLOCKING'], input=text))
 
 
-def ring_inline_refuses():
-    expect_failure('ring_inline.h was included by itself',
-                   lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'],
-                               input='#include <tern/ring_inline.h>\n'))
+def part_refuses(name):
+    expect_failure(f'{name} was included by itself',
+                   lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'], input=f'#include <tern/{name}>\n'))
 
 
 def atomics_in(files):
@@ -99,7 +99,8 @@ def main(folder):
         for standard in 'c11', 'c++11', 'c++20':
             tap.case(f'typed ring runs: {pair[0]} {standard}', run_typed, pair, standard, folder)
     tap.case('TERN_NONBLOCKING hides every blocking call', hidden_without_blocking)
-    tap.case('ring_inline.h refuses to be included alone', ring_inline_refuses)
+    for name in PARTS:
+        tap.case(f'{name} refuses to be included alone', part_refuses, name)
     tap.case('atomics live in include/tern/atomic.h alone', atomics_live_in_one_place)
     tap.run()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tap import ROOT, WARNINGS, Tap, expect, expect_failure, run
 
 CONSUMER = ROOT / 'tests/build/consumer'
-OPTIONS = ['-Dtests=false', '-Dbench=false', '-Dtools=false', '-Dexamples=false']
+OPTIONS = ['-Dtests=false', '-Dbench=false', '-Dtools=false', '-Dexamples=false', '-Drcu=disabled']
 MESON = sys.argv[1:]
 
 
@@ -62,6 +62,19 @@ def by_pkg_config(root, folder, compiler, standard, language):
                    lambda: run([compiler, f'-std={standard}', *source, '-o', folder / 'never']))
 
 
+def with_rcu(folder):
+    """libtern_rcu beside libtern, with liburcu from the system: a prefix of its own, no staging."""
+    prefix = folder / 'prefix'
+    run([*MESON, 'setup', f'--prefix={prefix}', '--libdir=lib', *OPTIONS, '-Drcu=enabled', folder / 'build-rcu', ROOT])
+    run([*MESON, 'install', '-C', folder / 'build-rcu'])
+    found = {path.name for path in (prefix / 'lib').rglob('*') if path.is_file()}
+    expect(found == {'libtern.a', 'libtern_rcu.a', 'tern.pc', 'tern-rcu.pc'}, f'installed: {sorted(found)}')
+    flags = run(['pkg-config', '--cflags', '--libs', 'tern-rcu'],
+                env={**os.environ, 'PKG_CONFIG_PATH': str(prefix / 'lib/pkgconfig')}).split()
+    run(['gcc', '-std=c11', *WARNINGS, CONSUMER / 'consumer_rcu.c', *flags, '-o', folder / 'consumer-rcu'])
+    says_its_version(folder / 'consumer-rcu')
+
+
 def by_cmake(root, folder):
     source, build = folder / 'cmake', folder / 'cmake-build'
     shutil.copytree(CONSUMER, source)
@@ -91,6 +104,7 @@ def main(folder):
     tap.case('by pkg-config: gcc', by_pkg_config, root, folder, 'gcc', 'c11', 'c')
     tap.case('by pkg-config: clang', by_pkg_config, root, folder, 'clang', 'c17', 'c')
     tap.case('by pkg-config: g++', by_pkg_config, root, folder, 'g++', 'c++17', 'c++')
+    tap.case('tern-rcu by pkg-config: gcc', with_rcu, folder)
     tap.run()
 
 
