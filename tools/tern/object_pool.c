@@ -15,7 +15,7 @@ static void pool_json(json *j, const object_info *info)
     json_integer(j, "stride_bytes", pool->stride_bytes);
     json_integer(j, "live", pool->was_live);
     json_integer(j, "retired", pool->was_retired);
-    json_integer(j, "allocated", (int64_t)pool->was_allocated);
+    json_integer(j, "allocated", pool->was_allocated);
 }
 
 static void pool_lines(const object_info *info)
