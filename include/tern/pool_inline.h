@@ -119,7 +119,6 @@ TERN_INLINE void tern_pool_unpin(tern_pool *pool, tern_handle handle)
      * Pairs with: [POOL-1] acquire in tern_pool_alloc().
      * Otherwise: the next item may be written over this one while we still read it. */
     uint64_t was = tern_a64_fetch_sub_release(&tern__pool_slot(pool, handle.index)->word, 1, POOL_1_UNPIN);
-    TERN_ASSERT((was & TERN__POOL_PINS_MASK) != 0);
     if (TERN_UNLIKELY((uint32_t)was == (TERN__POOL_DYING << TERN__POOL_STATE_SHIFT | 1u)))
         tern__pool_reclaim(pool, handle.index, (uint32_t)(was >> 32));
 }
