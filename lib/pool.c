@@ -162,6 +162,23 @@ void tern_pool_detach(tern_pool *pool)
 
 /* ---- Free list -------------------------------------------------------------------- */
 
+/* How often a call that lost a race for the list pauses before it tries again: some microseconds,
+ * in which the winner can do several calls on lines that it has. Two threads that retry at
+ * once take them from each other at every step, and all of them are three times slower. */
+#define TERN__POOL_PAUSES 128u
+
+/* How often it tries; see TERN__POOL_TRIES. */
+#define TERN__POOL_LIST_TRIES (1u << 13)
+
+static void pool_back_off(void)
+{
+#if defined(TERN_MODEL)
+    tern_cpu_relax();
+#else
+    for (uint32_t i = 0; i < TERN__POOL_PAUSES; i++) tern_cpu_relax();
+#endif
+}
+
 /* Move tail on from one place to the next; false if somebody else did, or it is elsewhere. */
 static bool pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint32_t next)
 {
@@ -175,7 +192,7 @@ static bool pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint3
 static tern_status pool_take(const tern_pool *pool, uint32_t *index)
 {
     struct tern_pool_shared *shared = pool->shared;
-    for (uint32_t tries = 0; tries < TERN__POOL_TRIES; tries++) {
+    for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
         /* [POOL-3] acquire: what those did who took before us: which slots they had given back.
          * Pairs with: [POOL-3] release below.
          * Otherwise: we may miss a slot that is there, and say "full". */
@@ -200,7 +217,7 @@ static tern_status pool_take(const tern_pool *pool, uint32_t *index)
                                          POOL_3_TAKE)) return TERN_OK;
             }
         }
-        tern_cpu_relax();
+        pool_back_off();
     }
     return TERN_ERR_CORRUPT;
 }
@@ -210,7 +227,7 @@ static tern_status pool_give_back(const tern_pool *pool, uint32_t index)
 {
     struct tern_pool_shared *shared = pool->shared;
     struct tern_pool_slot *own = tern__pool_slot(pool, index);
-    for (uint32_t tries = 0; tries < TERN__POOL_TRIES; tries++) {
+    for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
         /* [POOL-4] acquire: that all places before this one have their successors.
          * Pairs with: [POOL-4] release in pool_move_tail().
          * Otherwise: an alloc may miss a slot that is there, and say "full". */
@@ -234,7 +251,7 @@ static tern_status pool_give_back(const tern_pool *pool, uint32_t index)
                 return TERN_OK;
             }
         }
-        tern_cpu_relax();
+        pool_back_off();
     }
     return TERN_ERR_CORRUPT;
 }

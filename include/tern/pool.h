@@ -202,7 +202,7 @@ TERN_API tern_status tern_pool_inspect(tern_pool_info *info, const void *memory,
  *         TERN_ERR_CORRUPT: the free list is damaged
  *
  * Role:     any
- * Progress: lock-free; gives up with TERN_ERR_CORRUPT after 2^20 tries
+ * Progress: lock-free; gives up with TERN_ERR_CORRUPT after 2^13 lost races
  * Order:    acquire [POOL-1]: everything that was done to the slot's former items is over;
  *           release [POOL-2]
  * Crash:    dying inside leaves everything as it was, or the slot is lost
@@ -219,7 +219,7 @@ TERN_API tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void 
  *         is damaged, the item is gone and its slot lost
  *
  * Role:     any
- * Progress: lock-free; gives up with TERN_ERR_CORRUPT after 2^20 tries
+ * Progress: lock-free; gives up with TERN_ERR_CORRUPT after 2^13 lost races
  * Order:    release [POOL-1]: all that the caller did with the item; acquire [POOL-2]
  * Crash:    dying inside leaves the item live, or free, or its slot is lost
  */

@@ -85,11 +85,9 @@ TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
 {
     if (TERN_UNLIKELY(handle.index >= pool->slots)) return NULL;
     struct tern_pool_slot *slot = tern__pool_slot(pool, handle.index);
-    /* relaxed: the compare-exchange orders */
-    uint64_t word = tern_a64_load_relaxed(&slot->word);
+    /* not loaded first but guessed: live, and nobody pins it. Who is wrong learns the word from that. */
+    uint64_t word = tern__pool_life(handle.generation, TERN__POOL_LIVE);
     for (uint32_t tries = 0; TERN_LIKELY(tries < TERN__POOL_TRIES); tries++) {
-        if (TERN_UNLIKELY(!tern__pool_is_live(word, handle.generation))) return NULL;
-        if (TERN_UNLIKELY((word & TERN__POOL_PINS_MASK) >= TERN_POOL_MAX_PINS)) return NULL;
         /* [POOL-1] acquire: what was done to the slot's former items, and under former pins.
          * Pairs with: [POOL-1] release in pool_end_life(), tern_pool_unpin().
          * Otherwise: whoever has the handle from no one that publishes may see a former item's bytes.
@@ -97,6 +95,8 @@ TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
          * Pairs with: [POOL-2] release in tern_pool_alloc().
          * Otherwise: the last unpin may put the slot back at a place of the list that has been. */
         if (TERN_LIKELY(tern_a64_cas_acquire(&slot->word, &word, word + 1, POOL_1_PIN))) return tern__pool_item(slot);
+        if (TERN_UNLIKELY(!tern__pool_is_live(word, handle.generation))) return NULL;
+        if (TERN_UNLIKELY((word & TERN__POOL_PINS_MASK) >= TERN_POOL_MAX_PINS)) return NULL;
     }
     return NULL;
 }
@@ -119,7 +119,6 @@ TERN_INLINE void tern_pool_unpin(tern_pool *pool, tern_handle handle)
      * Pairs with: [POOL-1] acquire in tern_pool_alloc().
      * Otherwise: the next item may be written over this one while we still read it. */
     uint64_t was = tern_a64_fetch_sub_release(&tern__pool_slot(pool, handle.index)->word, 1, POOL_1_UNPIN);
-    TERN_ASSERT((was & TERN__POOL_PINS_MASK) != 0);
     if (TERN_UNLIKELY((uint32_t)was == (TERN__POOL_DYING << TERN__POOL_STATE_SHIFT | 1u)))
         tern__pool_reclaim(pool, handle.index, (uint32_t)(was >> 32));
 }

@@ -60,8 +60,17 @@ inline model_mutation &model_current_mutation()
     return mutation;
 }
 
+/// Called before each access that has a site, if set. A suite can hold a thread back there, to
+/// bring about a schedule that is too rare to come by chance.
+inline void (*&model_at_site())(const char *site)
+{
+    static void (*hook)(const char *) = nullptr;
+    return hook;
+}
+
 inline rl::memory_order tern_model_order(const char *site, rl::memory_order order)
 {
+    if (model_at_site()) model_at_site()(site);
     auto &sites = model_sites();
     bool known = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return !std::strcmp(s.name, site); });
     if (!known) sites.add({ site, order });
@@ -90,6 +99,7 @@ inline model_list<model_payload *, 16> &model_payloads()
 inline void model_begin()
 {
     model_payloads().count = 0;
+    model_at_site() = nullptr;
 }
 
 inline void model_watch(model_payload &payload, const void *begin, size_t size_bytes, size_t cell_bytes)
@@ -155,7 +165,7 @@ extern "C" inline uint64_t tern_now_ns(void)
 struct model_suite {
     const char *name;
     bool (*simulate)(rl::test_params &);
-    bool (*bounded)(rl::test_params &);   // a shorter one whose context bound 2 can be exhausted
+    bool (*bounded)(rl::test_params &);   // a shorter one whose context bound 2 can be exhausted; null: none
 };
 
 /// A mutant that no execution can tell from the original, with the proof in words.
@@ -206,7 +216,7 @@ public:
         unsigned executions = argc > 1 ? unsigned(std::atoi(argv[1])) : 100000;
         for (const model_suite &suite : suites_) {
             original(suite.name, suite.simulate, rl::sched_random, executions, "random");
-            original(suite.name, suite.bounded, rl::sched_bound, 0, "context bound 2, all");
+            if (suite.bounded) original(suite.name, suite.bounded, rl::sched_bound, 0, "context bound 2, all");
         }
         model_list<model_site, 64> sites = model_sites();
         for (const std::string &name : expected_) {

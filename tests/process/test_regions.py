@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import struct
 
 from harness import (EXIT_FAILED, contains, equal, file_of, finish, joined, left_in_shm, main, new_name, path_of, run, start)
 
@@ -80,6 +81,47 @@ def bytes_in_a_ring_are_counted():
     equal(ring["producer_closed"] in (True, False), True)
     receiver.send_signal(signal.SIGCONT)
     equal((finish(sender)[0], finish(receiver)[:2]), (0, (0, "y" * 12345)))
+
+
+def hash_of(content):
+    value = 2166136261
+    for byte in content:
+        value = (value ^ byte) * 16777619 % 2**32
+    return value
+
+
+def pool_is_shown_whatever_is_in_it():
+    sound, name, at = bytearray(image()), new_name(), 768
+    equal(sound[at:at + 4], b"TRNG", "place of the first ring")
+    version = struct.unpack_from("<I", sound, at + 8)[0]
+    geometry = struct.pack("<IIIIQI", version, 40, 100, 64, 512 + 101 * 64, 0)
+    struct.pack_into("<I", sound, HEADER_BYTES + 8, 4)          # the first entry's type: pool
+    sound[at:at + 512] = bytes(512)
+    sound[at:at + 40] = b"TPOL\0\0\0\0" + geometry + struct.pack("<I", hash_of(geometry))
+    head, tail, retired = 1000 << 24 | 7, 1060 << 24 | 8, 3     # 60 free beside the one that is kept
+    struct.pack_into("<Q", sound, at + 128, head)
+    struct.pack_into("<Q", sound, at + 256, tail)
+    struct.pack_into("<I", sound, at + 384, retired)
+    put(name, sound)
+    code, region, _ = looked_at(name)
+    equal(code, 0)
+    equal(region["objects"][0]["type"], "pool")
+    equal(region["objects"][0]["pool"], {"item_size_bytes": 40, "capacity_items": 100, "stride_bytes": 64, "live": 37,
+                                         "retired": 3, "allocated": 1000})
+    out = run("show", name)[1]
+    for text in "100 of 40 bytes, 64 from one to the next", "37 (37.0 %)", "retired   3", "allocated 1000":
+        contains(out, text)
+    for offset in range(at, at + 512, 4):
+        content = bytearray(sound)
+        for i in range(4):
+            content[offset + i] ^= 0xff
+        put(name, content)
+        code, region, _ = looked_at(name)
+        if at <= offset < at + 4 or at + 8 <= offset < at + 40:
+            equal(code, EXIT_FAILED, f"pool word at {offset - at}")
+        else:
+            equal((code, region["objects"][0]["pool"]["live"] <= 100), (0, True), f"pool word at {offset - at}")
+    equal(run("rm", name)[0], 0)
 
 
 def each_header_word_changed():
@@ -195,6 +237,6 @@ def rm_removes_and_tells():
     equal(run("rm", "-f", "../escape")[0], EXIT_FAILED)
 
 
-main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, each_header_word_changed,
+main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it, each_header_word_changed,
       each_word_of_directory_and_rings_changed, transfers_meet_a_damaged_region, files_that_are_no_regions,
       other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])
