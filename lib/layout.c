@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "../include/tern/region.h"
 #include "../include/tern/ring.h"
+#include "../include/tern/triple.h"
 
 #define TERN__FIELD(structure, field) \
     { #structure, #field, (uint32_t)offsetof(struct structure, field), \
@@ -54,6 +55,20 @@ static const tern_layout_field layout_fields[] = {
     TERN__SIZE(tern_ring_end),
     TERN__FIELD(tern_ring_end, word),
     TERN__FIELD(tern_ring_end, closed),
+    TERN__SIZE(tern_triple_shared),
+    TERN__FIELD(tern_triple_shared, magic),
+    TERN__FIELD(tern_triple_shared, geometry),
+    TERN__FIELD(tern_triple_shared, word),
+    TERN__FIELD(tern_triple_shared, writer_closed),
+    TERN__FIELD(tern_triple_shared, reader_closed),
+    TERN__SIZE(tern_triple_geometry),
+    TERN__FIELD(tern_triple_geometry, layout_version),
+    TERN__FIELD(tern_triple_geometry, buffer_size_bytes),
+    TERN__FIELD(tern_triple_geometry, total_size_bytes),
+    TERN__FIELD(tern_triple_geometry, stride_bytes),
+    TERN__FIELD(tern_triple_geometry, check),
+    TERN__SIZE(tern_triple_buffer),
+    TERN__FIELD(tern_triple_buffer, frame),
     { NULL, NULL, 0, 0 },
 };
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tap import ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Tap, compiler, compilers, expect, expect_failure, run
 
-# ring_inline.h is a part of ring.h and says so itself
-HEADERS = sorted(path.name for path in (ROOT / 'include/tern').glob('*.h') if path.name != 'ring_inline.h')
+# X_inline.h is a part of X.h and says so itself
+HEADERS = sorted(path.name for path in (ROOT / 'include/tern').glob('*.h') if not path.name.endswith('_inline.h'))
 INCLUDE = ['-I', str(ROOT / 'include')]
 ATOMICS = re.compile(r'\b_Atomic\b|<stdatomic\.h>|<atomic>|__atomic_|\bvolatile\b')
 
@@ -54,7 +54,7 @@ def run_typed(pair, standard, folder):
 def hidden_without_blocking():
     """With TERN_NONBLOCKING a blocking call does not even exist."""
     for call in 'tern_word_wait', 'tern_ring_producer_wait', 'tern_ring_consumer_wait', 'tern_ring_push_wait', \
-            'tern_ring_pop_wait':
+            'tern_ring_pop_wait', 'tern_triple_wait':
         text = f'#include <tern/tern.h>\nvoid *use(void);\nvoid *use(void) {{ return (void *)(uintptr_t){call}; }}\n'
         command = ['gcc', '-std=c11', *INCLUDE, '-fsyntax-only', '-x', 'c', '-']
         run(command, input=text)
@@ -62,10 +62,10 @@ def hidden_without_blocking():
                        lambda: run([*command, '-DTERN_NONBLOCKING'], input=text))
 
 
-def ring_inline_refuses():
-    expect_failure('ring_inline.h was included by itself',
+def inline_part_refuses(name):
+    expect_failure(f'{name} was included by itself',
                    lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'],
-                               input='#include <tern/ring_inline.h>\n'))
+                               input=f'#include <tern/{name}>\n'))
 
 
 def atomics_in(files):
@@ -99,7 +99,8 @@ def main(folder):
         for standard in 'c11', 'c++11', 'c++20':
             tap.case(f'typed ring runs: {pair[0]} {standard}', run_typed, pair, standard, folder)
     tap.case('TERN_NONBLOCKING hides every blocking call', hidden_without_blocking)
-    tap.case('ring_inline.h refuses to be included alone', ring_inline_refuses)
+    for path in sorted((ROOT / 'include/tern').glob('*_inline.h')):
+        tap.case(f'{path.name} refuses to be included alone', inline_part_refuses, path.name)
     tap.case('atomics live in include/tern/atomic.h alone', atomics_live_in_one_place)
     tap.run()
 
