@@ -132,11 +132,9 @@ tern_status tern_triple_attach_writer(tern_triple_writer *w, void *memory, size_
     w->buffer_size_bytes = g.buffer_size_bytes;
     w->stride_bytes = g.stride_bytes;
     w->frame = frame;
-    w->word = word & ~TERN__TRIPLE_SLEEP;
-    w->taken = word & TERN__TRIPLE_FRESH ? tern__triple_after_update(word) : w->word;
     w->shared = shared;
     w->buffers = triple_buffers_of(shared);
-    w->back = tern__triple_buffer(w->buffers, tern__triple_back_of(word), g.stride_bytes);
+    tern__triple_writer_left(w, word & ~TERN__TRIPLE_SLEEP);
     tern_word_wake(&shared->word);
     return TERN_OK;
 }
@@ -196,8 +194,7 @@ void tern_triple_close_writer(tern_triple_writer *w)
          * Pairs with: [TRIPLE-4] acquire in triple_sleep().
          * Otherwise: a sleeper that sets SLEEP after this may miss the flag and never wake. */
         if (!tern_a32_cas_release(&shared->word, &seen, next, TRIPLE_4_CLOSE_WAKE)) continue;
-        w->word = next;
-        w->taken = next & TERN__TRIPLE_FRESH ? tern__triple_after_update(next) : next;
+        tern__triple_writer_left(w, next);
         if (was & TERN__TRIPLE_SLEEP) tern_word_wake(&shared->word);
         return;
     }

@@ -74,7 +74,7 @@ struct tern_triple_shared {
 
 /** What stands before the bytes of a frame. A buffer takes stride_bytes in all. */
 struct tern_triple_buffer {
-    tern_a64 frame;                      /* its number, 0: none; the writer, before it publishes */
+    tern_a64 frame;                      /* its number, 0: none; the writer, when the buffer becomes its own */
     unsigned char pad[56];
 };
 
@@ -100,6 +100,7 @@ typedef struct tern_triple_writer {
     uint64_t frame;              /* of the last frame that was published */
     uint32_t word;               /* as we left it, without SLEEP */
     uint32_t taken;              /* the same after an update by the reader */
+    uint32_t guess;              /* what it will be at the next publication */
     uint32_t stride_bytes;
     struct tern_triple_buffer *back;
     struct tern_triple_buffer *buffers;
@@ -115,6 +116,7 @@ typedef struct tern_triple_reader {
     uint64_t frame;              /* of the frame in front */
     uint64_t dropped;
     uint32_t word;               /* as we left it, without SLEEP */
+    uint32_t guess;              /* what it will be at the next update; 0: look */
     uint32_t stride_bytes;
     const void *front;           /* the bytes of the frame in front, or NULL */
     struct tern_triple_buffer *buffers;
@@ -173,7 +175,7 @@ TERN_API tern_status tern_triple_format(void *memory, size_t size_bytes, const t
  *
  * Role: writer, one at a time. Progress: wait-free but for one system call.
  * Order: acquire [TRIPLE-0]; pairs with tern_triple_format().
- * Crash: changes nothing that is shared.
+ * Crash: changes nothing that is shared but the number of its own buffer.
  */
 TERN_API tern_status tern_triple_attach_writer(tern_triple_writer *w, void *memory, size_t size_bytes);
 

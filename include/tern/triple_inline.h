@@ -5,6 +5,11 @@
  * Between two publications the word can change twice, whoever reads: an update takes FRESH away,
  * then a sleeper sets SLEEP. So the writer knows each value that the word may have, from what it
  * left there; any other is no reader's doing.
+ *
+ * Neither side loads the word before its compare-exchange if it can help it: a load has to wait for
+ * the one before it. The writer expects that the reader did what it did the last time; the reader,
+ * after an update, that one frame came. A wrong guess costs a failed compare-exchange, which
+ * tells the value.
  */
 #ifndef TERN_TRIPLE_INLINE_H
 #define TERN_TRIPLE_INLINE_H
@@ -13,9 +18,10 @@
 #  error "include <tern/triple.h>, not triple_inline.h"
 #endif
 
-/* Compare-exchanges of one publication: one, and one more for each change by the reader. */
+/* Compare-exchanges of one publication: the guess, one that fails for each of the two changes by
+ * the reader, and the one that succeeds. */
 #ifndef TERN__TRIPLE_PUBLISH_TRIES
-#  define TERN__TRIPLE_PUBLISH_TRIES 3u
+#  define TERN__TRIPLE_PUBLISH_TRIES 4u
 #endif
 
 /* Compare-exchanges of one update. Each that fails has met a newer frame: this bounds what a
@@ -58,12 +64,12 @@ TERN_INLINE uint32_t tern__triple_after_update(uint32_t word)
     return word ^ (both << TERN__TRIPLE_READY_SHIFT | both << TERN__TRIPLE_FRONT_SHIFT | TERN__TRIPLE_FRESH);
 }
 
-/* The word after a publication: back and ready change places, FRESH, no SLEEP, the new number. */
-TERN_INLINE uint32_t tern__triple_after_publish(uint32_t word, uint64_t frame)
+/* The word after a publication: back and ready change places, FRESH, no SLEEP, the next number. */
+TERN_INLINE uint32_t tern__triple_after_publish(uint32_t word)
 {
     uint32_t both = tern__triple_back_of(word) ^ tern__triple_ready_of(word);
-    uint32_t owners = (word ^ (both | both << TERN__TRIPLE_READY_SHIFT)) & 0x3fu;
-    return owners | TERN__TRIPLE_FRESH | (uint32_t)frame << TERN__TRIPLE_FRAME_SHIFT;
+    uint32_t swapped = word ^ (both | both << TERN__TRIPLE_READY_SHIFT);
+    return (swapped | TERN__TRIPLE_FRESH | TERN__TRIPLE_SLEEP) + (1u << TERN__TRIPLE_FRAME_SHIFT) - TERN__TRIPLE_SLEEP;
 }
 
 TERN_INLINE struct tern_triple_buffer *tern__triple_buffer(struct tern_triple_buffer *buffers, uint32_t index,
@@ -93,13 +99,24 @@ TERN_INLINE bool tern__triple_writer_expects(const tern_triple_writer *w, uint32
     return (seen & ~TERN__TRIPLE_SLEEP) == w->taken || seen == w->word;
 }
 
+/* The word is as we left it now, or as we found it at attach: number the buffer that is ours. */
+TERN_INLINE void tern__triple_writer_left(tern_triple_writer *w, uint32_t word)
+{
+    w->word = w->guess = word;
+    w->taken = word & TERN__TRIPLE_FRESH ? tern__triple_after_update(word) : word;
+    w->back = tern__triple_buffer(w->buffers, tern__triple_back_of(word), w->stride_bytes);
+    /* relaxed: our own buffer; the word will publish it */
+    tern_a64_store_relaxed(&w->back->frame, w->frame + 1);
+}
+
 /**
  * Hand over what was written to tern_triple_back(), and get another buffer.
  *
  * @return true: the frame that it replaces was never read. false: it was, or there was none, or
- *         TERN_ERR_CORRUPT, and then the word is left alone (tern_triple_writer_status() tells)
+ *         TERN_ERR_CORRUPT, and then nothing is written (tern_triple_writer_status() tells)
  *
- * Role: writer. Progress: wait-free, at most 3 compare-exchanges; one system call if the reader sleeps.
+ * Role: writer. Progress: wait-free: a compare-exchange, another one if the reader did not do as the
+ *       last time, at most 4; one system call if the reader sleeps.
  * Order: release [TRIPLE-1], acquire [TRIPLE-2]; pairs with tern_triple_update().
  * Crash: publishes wholly or not at all; dying before the wake leaves a sleeper to its time-out or
  *        to the next tern_triple_attach_writer().
@@ -107,30 +124,24 @@ TERN_INLINE bool tern__triple_writer_expects(const tern_triple_writer *w, uint32
 TERN_INLINE bool tern_triple_publish(tern_triple_writer *w)
 {
     struct tern_triple_shared *shared = w->shared;
-    uint64_t frame = w->frame + 1;
-    /* relaxed: only compared; the compare-exchange acquires */
-    uint32_t seen = tern_a32_load_relaxed(&shared->word);
-    if (TERN_LIKELY(tern__triple_writer_expects(w, seen))) {
-        /* relaxed: our own buffer; the word publishes it */
-        tern_a64_store_relaxed(&w->back->frame, frame);
-        for (uint32_t tries = 0; tries != TERN__TRIPLE_PUBLISH_TRIES; tries++) {
-            uint32_t was = seen, next = tern__triple_after_publish(was, frame);
-            /* [TRIPLE-1] release: the frame's bytes and number before the word.
-             * Pairs with: [TRIPLE-1] acquire in tern_triple_update().
-             * Otherwise: the reader may see an unfinished frame.
-             * [TRIPLE-2] acquire: the reader's last reads of the buffer that we get.
-             * Pairs with: [TRIPLE-2] release in tern_triple_update().
-             * Otherwise: we may write over a frame that is still being read. */
-            if (TERN_LIKELY(tern_a32_cas_acq_rel(&shared->word, &seen, next, TRIPLE_1_PUBLISH))) {
-                w->frame = frame;
-                w->back = tern__triple_buffer(w->buffers, tern__triple_back_of(next), w->stride_bytes);
-                w->word = next;
-                w->taken = tern__triple_after_update(next);
-                if (TERN_UNLIKELY(was & TERN__TRIPLE_SLEEP)) tern_word_wake(&shared->word);
-                return (was & TERN__TRIPLE_FRESH) != 0;
-            }
-            if (!tern__triple_writer_expects(w, seen)) break;
+    uint32_t seen = w->guess;
+    for (uint32_t tries = 0; tries != TERN__TRIPLE_PUBLISH_TRIES; tries++) {
+        uint32_t was = seen, next = tern__triple_after_publish(was);
+        /* [TRIPLE-1] release: the frame's bytes and number before the word.
+         * Pairs with: [TRIPLE-1] acquire in tern_triple_update().
+         * Otherwise: the reader may see an unfinished frame.
+         * [TRIPLE-2] acquire: the reader's last reads of the buffer that we get.
+         * Pairs with: [TRIPLE-2] release in tern_triple_update().
+         * Otherwise: we may write over a frame that is still being read. */
+        if (TERN_LIKELY(tern_a32_cas_acq_rel(&shared->word, &seen, next, TRIPLE_1_PUBLISH))) {
+            w->frame++;
+            tern__triple_writer_left(w, next);
+            /* the reader will do what it did: read or not, asleep or not */
+            if (!(was & TERN__TRIPLE_FRESH)) w->guess = w->taken | (was & TERN__TRIPLE_SLEEP);
+            if (TERN_UNLIKELY(was & TERN__TRIPLE_SLEEP)) tern_word_wake(&shared->word);
+            return (was & TERN__TRIPLE_FRESH) != 0;
         }
+        if (TERN_UNLIKELY(!tern__triple_writer_expects(w, seen))) break;
     }
     w->status = TERN_ERR_CORRUPT;
     return false;
@@ -158,6 +169,7 @@ TERN_INLINE bool tern__triple_take(tern_triple_reader *r, uint32_t word)
     /* relaxed: the update's compare-exchange has acquired it */
     uint64_t frame = tern_a64_load_relaxed(&buffer->frame);
     r->word = word;
+    r->guess = tern__triple_after_publish(word);
     if (TERN_UNLIKELY(((uint32_t)frame ^ word >> TERN__TRIPLE_FRAME_SHIFT) << 8 || frame <= r->frame)) {
         r->status = TERN_ERR_CORRUPT;
         r->front = NULL;
@@ -177,15 +189,20 @@ TERN_INLINE bool tern__triple_take(tern_triple_reader *r, uint32_t word)
  *         number is a lie, the frame is put aside and tern_triple_front() is NULL; or the writer
  *         has published 64 times between two steps of this call, and the next call tries again
  *
- * Role: reader. Progress: wait-free, at most 64 compare-exchanges; one if nothing is published meanwhile.
+ * Role: reader. Progress: wait-free: a load or a compare-exchange, at most two of them if nothing is
+ *       published meanwhile, at most 65 ever.
  * Order: acquire [TRIPLE-1], release [TRIPLE-2]; pairs with tern_triple_publish().
  * Crash: takes it wholly or not at all; a successor finds in front what was there.
  */
 TERN_INLINE bool tern_triple_update(tern_triple_reader *r)
 {
-    /* relaxed: only compared; the compare-exchange acquires */
-    uint32_t seen = tern_a32_load_relaxed(&r->shared->word);
-    for (uint32_t tries = 0; tries != TERN__TRIPLE_UPDATE_TRIES && tern__triple_is_newer(r, seen); tries++) {
+    uint32_t seen = r->guess;
+    if (seen == 0) {
+        /* relaxed: only compared; the compare-exchange acquires */
+        seen = tern_a32_load_relaxed(&r->shared->word);
+        if (!tern__triple_is_newer(r, seen)) return false;
+    }
+    for (uint32_t tries = 0; tries != TERN__TRIPLE_UPDATE_TRIES; tries++) {
         uint32_t next = tern__triple_after_update(seen);
         /* [TRIPLE-1] acquire: the bytes and the number of the frame that we get.
          * Pairs with: [TRIPLE-1] release in tern_triple_publish().
@@ -195,7 +212,9 @@ TERN_INLINE bool tern_triple_update(tern_triple_reader *r)
          * Otherwise: the writer may write over a frame that we still read. */
         if (TERN_LIKELY(tern_a32_cas_acq_rel(&r->shared->word, &seen, next, TRIPLE_2_UPDATE)))
             return tern__triple_take(r, next);
+        if (!tern__triple_is_newer(r, seen)) break;
     }
+    r->guess = 0;
     return false;
 }
 
