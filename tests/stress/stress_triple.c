@@ -189,7 +189,11 @@ static void ping_pong(const run *r, result *out, bool begins)
                 out->published++;
                 continue;
             }
-            if (tern_triple_wait(&v, TERN_WAIT_FOREVER) != TERN_OK || !tern_triple_update(&v)) out->failed = 1;
+            if (tern_triple_wait(&v, TERN_WAIT_FOREVER) != TERN_OK || !tern_triple_update(&v)) {
+                out->failed = 1;
+                tern_triple_close_writer(&w);      /* the other side must not wait for ever */
+                return;
+            }
             out->torn += verify(tern_triple_front(&v), r->frame_bytes / WORD, r->seed) != round;
             out->out_of_order += tern_triple_frame(&v) != round;
             out->read++;
