@@ -99,7 +99,6 @@ typedef struct tern_triple_writer {
     tern_status status;          /* the rest is private; TERN_ERR_CORRUPT once the word made no sense */
     uint64_t frame;              /* of the last frame that was published */
     uint32_t word;               /* as we left it, without SLEEP */
-    uint32_t taken;              /* the same after an update by the reader */
     uint32_t guess;              /* what it will be at the next publication */
     uint32_t stride_bytes;
     struct tern_triple_buffer *back;

@@ -64,6 +64,12 @@ TERN_INLINE uint32_t tern__triple_after_update(uint32_t word)
     return word ^ (both << TERN__TRIPLE_READY_SHIFT | both << TERN__TRIPLE_FRONT_SHIFT | TERN__TRIPLE_FRESH);
 }
 
+/* The word when all has been seen. */
+TERN_INLINE uint32_t tern__triple_when_seen(uint32_t word)
+{
+    return word & TERN__TRIPLE_FRESH ? tern__triple_after_update(word) : word;
+}
+
 /* The word after a publication: back and ready change places, FRESH, no SLEEP, the next number. */
 TERN_INLINE uint32_t tern__triple_after_publish(uint32_t word)
 {
@@ -96,14 +102,13 @@ TERN_INLINE void *tern_triple_back(tern_triple_writer *w)
 /* One of the values that the word can have by what we left there. */
 TERN_INLINE bool tern__triple_writer_expects(const tern_triple_writer *w, uint32_t seen)
 {
-    return (seen & ~TERN__TRIPLE_SLEEP) == w->taken || seen == w->word;
+    return seen == w->word || (seen & ~TERN__TRIPLE_SLEEP) == tern__triple_when_seen(w->word);
 }
 
 /* The word is as we left it now, or as we found it at attach: number the buffer that is ours. */
 TERN_INLINE void tern__triple_writer_left(tern_triple_writer *w, uint32_t word)
 {
     w->word = w->guess = word;
-    w->taken = word & TERN__TRIPLE_FRESH ? tern__triple_after_update(word) : word;
     w->back = tern__triple_buffer(w->buffers, tern__triple_back_of(word), w->stride_bytes);
     /* relaxed: our own buffer; the word will publish it */
     tern_a64_store_relaxed(&w->back->frame, w->frame + 1);
@@ -137,7 +142,7 @@ TERN_INLINE bool tern_triple_publish(tern_triple_writer *w)
             w->frame++;
             tern__triple_writer_left(w, next);
             /* the reader will do what it did: read or not, asleep or not */
-            if (!(was & TERN__TRIPLE_FRESH)) w->guess = w->taken | (was & TERN__TRIPLE_SLEEP);
+            if (!(was & TERN__TRIPLE_FRESH)) w->guess = tern__triple_after_update(next) | (was & TERN__TRIPLE_SLEEP);
             if (TERN_UNLIKELY(was & TERN__TRIPLE_SLEEP)) tern_word_wake(&shared->word);
             return (was & TERN__TRIPLE_FRESH) != 0;
         }

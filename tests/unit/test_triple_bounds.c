@@ -209,9 +209,9 @@ static void triple_publish_bounds_whatever_the_peer_writes(void **state)
             const uint32_t frames[] = { 0, 1, left >> 8, (left >> 8) - 1, (left >> 8) + 1, 0x7fffff, 0xffffff };
             for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
                 writer_meets(&f, left, low | frames[i] << 8);
-                f.w.guess = f.w.taken;                     /* whatever it guessed */
+                f.w.guess = tern__triple_when_seen(f.w.word);                     /* whatever it guessed */
                 writer_meets(&f, left, low | frames[i] << 8);
-                f.w.guess = f.w.taken | SLEEP;
+                f.w.guess = tern__triple_when_seen(f.w.word) | SLEEP;
                 writer_meets(&f, left, low | frames[i] << 8);
                 f.w.guess = f.w.word;
             }
