@@ -199,6 +199,7 @@ void tern_triple_close_writer(tern_triple_writer *w)
         return;
     }
     w->status = TERN_ERR_CORRUPT;
+    tern_word_wake(&shared->word);
 }
 
 void tern_triple_close_reader(tern_triple_reader *r)

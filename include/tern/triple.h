@@ -96,8 +96,8 @@ typedef struct tern_triple_desc {
 /** The writer's view. Private to its process; may be copied, but then only one copy may be used. */
 typedef struct tern_triple_writer {
     uint32_t buffer_size_bytes;  /* public, read only */
+    uint64_t frame;              /* public, read only: number of the last frame that was published */
     tern_status status;          /* the rest is private; TERN_ERR_CORRUPT once the word made no sense */
-    uint64_t frame;              /* of the last frame that was published */
     uint32_t word;               /* as we left it, without SLEEP */
     uint32_t guess;              /* what it will be at the next publication */
     uint32_t stride_bytes;

@@ -3,6 +3,8 @@
  * and a peer that writes whatever it likes. */
 #include "triple_fixture.h"
 
+#include <pthread.h>
+
 enum { FRESH = TERN__TRIPLE_FRESH, SLEEP = TERN__TRIPLE_SLEEP };
 
 static void triple_size_of_bad_description_is_zero(void **state)
@@ -303,6 +305,55 @@ static void triple_close_on_a_lying_word_ends(void **state)
     drop(&f);
 }
 
+struct scribbler {
+    struct fixture *f;
+    tern_a32 stop;
+};
+
+/* Words that are mostly plausible, and numbers that are mostly not, as fast as it goes. */
+static void *scribble(void *argument)
+{
+    struct scribbler *s = argument;
+    static const unsigned char permutations[] = { 0x24, 0x18, 0x21, 0x09, 0x12, 0x06 };
+    uint32_t random = 1;
+    while (!tern_a32_load_relaxed(&s->stop)) {
+        random = random * 1664525 + 1013904223;
+        uint32_t word = permutations[(random >> 8) % 6] | (random >> 12 & 0xc0) | (word_now(s->f) & ~0xffu);
+        tern_a32_store_relaxed(&s->f->shared->word, random >> 29 ? word : random);
+        tern_a64_store_relaxed(&buffer_of(s->f, random % 3)->frame, random >> 16 & 1 ? random : word_now(s->f) >> 8);
+    }
+    return NULL;
+}
+
+/* Under a scribbler every call ends, and every pointer is one of the three buffers. */
+static void triple_under_a_scribbler_stays_in_its_memory(void **state)
+{
+    (void)state;
+    struct fixture f = make(0);
+    struct scribbler s = { .f = &f };
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, scribble, &s), 0);
+    for (uint32_t i = 0; i < 1000000; i++) {
+        tern_triple_writer w;
+        tern_triple_reader r;
+        /* a new view now and then, so that plausible words are what it expects */
+        if (i % 4 == 0 && tern_triple_attach_writer(&w, f.shared, f.size) == TERN_OK) f.w = w;
+        if (i % 4 == 2 && tern_triple_attach_reader(&r, f.shared, f.size) == TERN_OK) f.r = r;
+        tern_triple_publish(&f.w);
+        tern_triple_update(&f.r);
+        const struct tern_triple_buffer *back = (const struct tern_triple_buffer *)tern_triple_back(&f.w) - 1;
+        const struct tern_triple_buffer *front = tern_triple_front(&f.r);
+        assert_true(back == buffer_of(&f, 0) || back == buffer_of(&f, 1) || back == buffer_of(&f, 2));
+        if (!front) continue;
+        front--;
+        assert_true(front == buffer_of(&f, 0) || front == buffer_of(&f, 1) || front == buffer_of(&f, 2));
+    }
+    tern_triple_close_writer(&f.w);
+    tern_a32_store_relaxed(&s.stop, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    drop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +368,7 @@ int main(void)
         cmocka_unit_test(triple_update_refuses_numbers_that_do_not_rise_or_fit),
         cmocka_unit_test(triple_geometry_is_not_read_after_attach),
         cmocka_unit_test(triple_close_on_a_lying_word_ends),
+        cmocka_unit_test(triple_under_a_scribbler_stays_in_its_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
