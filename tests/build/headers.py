@@ -29,10 +29,15 @@ def compile_typed(command):
 
 
 GENERIC = '''#include <tern/ring.h>
+#include <tern/triple.h>
 bool push(tern_ring_producer *p);
 bool push(tern_ring_producer *p) { int number = 42; return tern_ring_push(p, &number); }
 int pop(tern_ring_consumer *c);
 int pop(tern_ring_consumer *c) { int number = 0; return tern_ring_pop(c, &number) ? number : -1; }
+bool publish(tern_triple_writer *w, int number);
+bool publish(tern_triple_writer *w, int number) { *(int *)tern_triple_back(w) = number; return tern_triple_publish(w); }
+int update(tern_triple_reader *r);
+int update(tern_triple_reader *r) { return tern_triple_update(r) ? *(const int *)tern_triple_front(r) : -1; }
 '''
 
 

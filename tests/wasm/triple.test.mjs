@@ -24,7 +24,8 @@ for (const from of [0, 1]) {
   const way = `worker ${from} to ${1 - from}`;
 
   for (const [wait, frameBytes] of [[false, 64], [true, 64], [true, 4096]]) {
-    test(`${FRAMES} frames of ${frameBytes} bytes, flat out, ${wait ? 'waiting' : 'polling'}, ${way}`, HANG, async (t) => {
+    const how = wait ? 'waiting' : 'polling';
+    test(`${FRAMES} frames of ${frameBytes} bytes, flat out, ${how}, ${way}`, HANG, async (t) => {
       const shared = triple(frameBytes);
       const [wrote, read] = await Promise.all([
         crew.task(from, 'triplePublish', { triple: shared, count: FRAMES }),
@@ -70,7 +71,8 @@ test('closing wakes a sleeper', HANG, async () => {
 });
 
 test('a time-out comes, and not before its time', HANG, async () => {
-  const { status, front, elapsedMs, sleeps } = await crew.task(0, 'tripleTimeOut', { triple: triple(64), timeoutMs: 20 });
+  const task = { triple: triple(64), timeoutMs: 20 };
+  const { status, front, elapsedMs, sleeps } = await crew.task(0, 'tripleTimeOut', task);
   assert.deepEqual([status, front], [STATUS.TIMEOUT, 0]);
   assert.ok(sleeps >= 1);
   assert.ok(elapsedMs >= 19, `after ${elapsedMs} ms already`);

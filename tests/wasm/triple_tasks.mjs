@@ -42,7 +42,8 @@ export const tripleTasks = ({ tern, memory, heap, lookAgain }) => ({
     for (let number = 1; number <= count; number++) {
       if (begins && writer.publish()) fail(`frame ${number} replaces one that was not read`);
       expectOk(reader.wait(), `wait for frame ${number}`);
-      if (!reader.update() || reader.frame !== number || !reader.isWhole()) fail(`not frame ${number}: ${reader.frame}`);
+      if (!reader.update() || reader.frame !== number || !reader.isWhole())
+        fail(`not frame ${number}: ${reader.frame}`);
       if (!begins && writer.publish()) fail(`frame ${number} replaces one that was not read`);
     }
     return { dropped: reader.dropped };
