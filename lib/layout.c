@@ -5,6 +5,7 @@
 #include "../include/tern/region.h"
 #include "../include/tern/ring.h"
 #include "../include/tern/pool.h"
+#include "../include/tern/triple.h"
 
 #define TERN__FIELD(structure, field) \
     { #structure, #field, (uint32_t)offsetof(struct structure, field), \
@@ -74,6 +75,20 @@ static const tern_layout_field layout_fields[] = {
     TERN__SIZE(tern_pool_slot),
     TERN__FIELD(tern_pool_slot, word),
     TERN__FIELD(tern_pool_slot, link),
+    TERN__SIZE(tern_triple_shared),
+    TERN__FIELD(tern_triple_shared, magic),
+    TERN__FIELD(tern_triple_shared, geometry),
+    TERN__FIELD(tern_triple_shared, word),
+    TERN__FIELD(tern_triple_shared, writer_closed),
+    TERN__FIELD(tern_triple_shared, reader_closed),
+    TERN__SIZE(tern_triple_geometry),
+    TERN__FIELD(tern_triple_geometry, layout_version),
+    TERN__FIELD(tern_triple_geometry, buffer_size_bytes),
+    TERN__FIELD(tern_triple_geometry, total_size_bytes),
+    TERN__FIELD(tern_triple_geometry, stride_bytes),
+    TERN__FIELD(tern_triple_geometry, check),
+    TERN__SIZE(tern_triple_buffer),
+    TERN__FIELD(tern_triple_buffer, frame),
     { NULL, NULL, 0, 0 },
 };
 

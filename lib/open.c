@@ -113,3 +113,47 @@ tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *nam
     if (status == TERN_OK) status = tern_pool_attach(pool, object.memory, (size_t)object.size_bytes);
     return status;
 }
+
+/* ---- Triple buffer ------------------------------------------------------------------------ */
+
+static size_t open_triple_size(const void *desc)
+{
+    return tern_triple_size((const tern_triple_desc *)desc);
+}
+
+static tern_status open_triple_format(void *memory, size_t size_bytes, const void *desc)
+{
+    return tern_triple_format(memory, size_bytes, (const tern_triple_desc *)desc);
+}
+
+static tern_status open_triple_compare(const void *memory, size_t size_bytes, const void *desc)
+{
+    tern_triple_info info;
+    tern_status status = tern_triple_inspect(&info, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    bool same = info.buffer_size_bytes == ((const tern_triple_desc *)desc)->buffer_size_bytes;
+    return same ? TERN_OK : TERN_ERR_MISMATCH;
+}
+
+static const struct open_type open_triple = { TERN_TYPE_TRIPLE, open_triple_size, open_triple_format,
+                                              open_triple_compare };
+
+tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region *region, const char *name,
+                                    const tern_triple_desc *desc)
+{
+    tern_object object;
+    tern__memset(w, 0, sizeof *w);
+    tern_status status = open_find_or_make(region, name, &open_triple, desc, &object);
+    return status == TERN_OK ? tern_triple_attach_writer(w, object.memory, (size_t)object.size_bytes) : status;
+}
+
+tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region *region, const char *name,
+                                    const tern_triple_desc *desc)
+{
+    tern_object object;
+    tern__memset(r, 0, sizeof *r);
+    tern_status status = open_find_or_make(region, name, &open_triple, desc, &object);
+    if (status == TERN_OK) status = tern_triple_attach_reader(r, object.memory, (size_t)object.size_bytes);
+    if (status == TERN_OK) r->may_block = region->domain != TERN_DOMAIN_MAIN;
+    return status;
+}

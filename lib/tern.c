@@ -7,6 +7,7 @@
 #include "ring.c"
 #include "pool.c"
 #include "rcu.c"
+#include "triple.c"
 #include "region.c"
 #include "layout.c"
 #include "open.c"

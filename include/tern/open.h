@@ -15,6 +15,7 @@
 #include "region.h"
 #include "ring.h"
 #include "pool.h"
+#include "triple.h"
 
 TERN_EXTERN_C_BEGIN
 
@@ -45,6 +46,22 @@ TERN_API tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region 
  *  Role: any. Progress: lock-free. Order: acquire [REGION-2], [POOL-0]. */
 TERN_API tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name,
                                     const tern_pool_desc *desc);
+
+/**
+ * Open the writer's end of a triple buffer; as tern_ring_open_producer().
+ *
+ * @return as there; TERN_ERR_MISMATCH: another type or buffer size
+ *
+ * Role: writer. Progress: lock-free. Order: acquire [REGION-2], [TRIPLE-0].
+ * Crash: a maker that dies half-way leaves the name NOT_READY.
+ */
+TERN_API tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region *region, const char *name,
+                                             const tern_triple_desc *desc);
+
+/** Open the reader's end of a triple buffer; as tern_triple_open_writer(). A view that is opened in
+ *  the MAIN domain refuses tern_triple_wait(). Role: reader. */
+TERN_API tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region *region, const char *name,
+                                             const tern_triple_desc *desc);
 
 TERN_EXTERN_C_END
 

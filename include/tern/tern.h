@@ -9,6 +9,7 @@
 #include "ring.h"
 #include "handle.h"
 #include "pool.h"
+#include "triple.h"
 #include "region.h"
 #include "shm.h"
 #include "open.h"

@@ -30,10 +30,15 @@ def compile_typed(command):
 
 
 GENERIC = '''#include <tern/ring.h>
+#include <tern/triple.h>
 bool push(tern_ring_producer *p);
 bool push(tern_ring_producer *p) { int number = 42; return tern_ring_push(p, &number); }
 int pop(tern_ring_consumer *c);
 int pop(tern_ring_consumer *c) { int number = 0; return tern_ring_pop(c, &number) ? number : -1; }
+bool publish(tern_triple_writer *w, int number);
+bool publish(tern_triple_writer *w, int number) { *(int *)tern_triple_back(w) = number; return tern_triple_publish(w); }
+int update(tern_triple_reader *r);
+int update(tern_triple_reader *r) { return tern_triple_update(r) ? *(const int *)tern_triple_front(r) : -1; }
 '''
 
 
@@ -55,7 +60,7 @@ def run_typed(pair, standard, folder):
 def hidden_without_blocking():
     """With TERN_NONBLOCKING a blocking call does not even exist."""
     for call in 'tern_word_wait', 'tern_ring_producer_wait', 'tern_ring_consumer_wait', 'tern_ring_push_wait', \
-            'tern_ring_pop_wait':
+            'tern_ring_pop_wait', 'tern_triple_wait':
         text = f'#include <tern/tern.h>\nvoid *use(void);\nvoid *use(void) {{ return (void *)(uintptr_t){call}; }}\n'
         command = ['gcc', '-std=c11', *INCLUDE, '-fsyntax-only', '-x', 'c', '-']
         run(command, input=text)

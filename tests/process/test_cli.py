@@ -62,7 +62,7 @@ def layout_is_a_table_that_covers_each_structure():
     layout = json.loads(run("layout", "--json")[1])
     text = run("layout")[1]
     contains(text, layout["layout_hash"])
-    for name in ("tern_region_shared", "tern_ring_shared"):
+    for name in ("tern_region_shared", "tern_ring_shared", "tern_triple_shared"):
         structure = layout["structures"][name]
         contains(text, f"{name}: {structure['size_bytes']} bytes")
         for field in structure["fields"].values():

@@ -165,6 +165,56 @@ def each_word_of_directory_and_rings_changed():
     equal(run("rm", name)[0], 0)
 
 
+def fnv1a(content):
+    value = 2166136261
+    for byte in content:
+        value = (value ^ byte) * 16777619 & 0xffffffff
+    return value
+
+
+def triple_image(word, writer_closed=0, reader_closed=0):
+    """A sound region whose first object is a triple buffer of 200-byte frames, by docs/layout.md alone."""
+    content = bytearray(image())
+    content[HEADER_BYTES + 8:HEADER_BYTES + 12] = struct.pack("=I", 3)
+    at = struct.unpack_from("=Q", content, HEADER_BYTES + 16)[0]
+    geometry = struct.pack("=IIQI", 1, 200, 384 + 3 * 384, 384)
+    header = b"TRLP" + bytes(4) + geometry + struct.pack("=I", fnv1a(geometry))
+    header = header.ljust(128, b"\0") + struct.pack("=I", word)
+    content[at:at + 384] = (header.ljust(256, b"\0") + struct.pack("=II", writer_closed, reader_closed)).ljust(384, b"\0")
+    return content, at
+
+
+def triple_buffer_is_shown():
+    name = new_name()
+    fresh, sleep, owners = 1 << 6, 1 << 7, 1 | 0 << 2 | 2 << 4
+    for word, closed, text in [(owners | fresh | 7 << 8, (0, 0), "has not seen the last frame"),
+                               (owners | sleep | 0xffffff << 8, (0, 0), "has seen all there is, asleep"),
+                               (owners | 1 << 8, (1, 1), "published 1, closed")]:
+        put(name, triple_image(word, *closed)[0])
+        code, region, _ = looked_at(name)
+        equal(code, 0)
+        entry = region["objects"][0]
+        equal((entry["type"], entry["status"]), ("triple", "TERN_OK"))
+        equal(entry["triple"], {"buffer_size_bytes": 200, "frame": word >> 8, "fresh": bool(word & fresh), "back": 1,
+                                "ready": 0, "front": 2, "writer_closed": closed[0] == 1, "reader_closed": closed[1] == 1,
+                                "reader_asleep": bool(word & sleep)})
+        contains(run("show", name)[1], text)
+    equal(run("rm", name)[0], 0)
+
+
+def each_word_of_a_triple_buffer_changed():
+    name = new_name()
+    sound, at = triple_image(1 | 0 << 2 | 2 << 4 | 5 << 8)
+    for offset in range(at, at + 384, 4):
+        content = bytearray(sound)
+        for i in range(4):
+            content[offset + i] ^= 0xff
+        put(name, content)
+        is_checked = offset - at in (0, *range(8, 32, 4), 128)
+        equal(looked_at(name)[0], EXIT_FAILED if is_checked else 0, f"word at {offset - at}")
+    equal(run("rm", name)[0], 0)
+
+
 def transfers_meet_a_damaged_region():
     sound, name = image(), new_name()
     for offset in range(0, HEADER_BYTES + 3 * ENTRY_BYTES, 4):
@@ -238,5 +288,6 @@ def rm_removes_and_tells():
 
 
 main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it, each_header_word_changed,
-      each_word_of_directory_and_rings_changed, transfers_meet_a_damaged_region, files_that_are_no_regions,
+      each_word_of_directory_and_rings_changed, triple_buffer_is_shown, each_word_of_a_triple_buffer_changed,
+      transfers_meet_a_damaged_region, files_that_are_no_regions,
       other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])

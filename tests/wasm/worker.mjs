@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { instantiate } from './instance.mjs';
 import { poolTasks } from './pool_tasks.mjs';
 import { ringTasks } from './ring_tasks.mjs';
+import { tripleTasks } from './triple_tasks.mjs';
 
 const { module, memory, place, area } = workerData;
 const tern = instantiate(module, memory, place);
@@ -29,7 +30,7 @@ function lookAgain() {
 }
 
 const worker = { tern, memory, heap, lookAgain };
-const tasks = { ...ringTasks(worker), ...poolTasks(worker) };
+const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker) };
 
 parentPort.on('message', ({ name, argument }) => {
   heap.at = area.at;
