@@ -4,6 +4,7 @@
  * themselves where they do not apply. */
 #include "base.c"
 #include "wait.c"
+#include "bell.c"
 #include "ring.c"
 #include "region.c"
 #include "layout.c"
@@ -12,5 +13,6 @@
 #include "os/portable.c"
 #include "os/wasm.c"
 #include "os/none.c"
+#include "os/eventfd.c"
 #include "os/shm_linux.c"
 #include "os/shm_none.c"

@@ -12,6 +12,7 @@
 #ifndef TERN_OPEN_H
 #define TERN_OPEN_H
 
+#include "bell.h"
 #include "region.h"
 #include "ring.h"
 
@@ -39,6 +40,11 @@ TERN_API tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region 
 /** Open the consumer's end of a ring; as tern_ring_open_producer(). Role: consumer. */
 TERN_API tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, const char *name,
                                              const tern_ring_desc *desc);
+
+/** Open a bell, for ringing or collecting; as tern_ring_open_producer(): TERN_ERR_MISMATCH is another
+ *  type or another number of sources. Role: any; one collector. Order: acquire [REGION-2], [BELL-0]. */
+TERN_API tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name,
+                                    const tern_bell_desc *desc);
 
 TERN_EXTERN_C_END
 

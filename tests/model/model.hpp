@@ -145,6 +145,17 @@ extern "C" inline void tern_word_wake(tern_a32 *word)
     futex(&word->value, FUTEX_WAKE, 1000, 0, 0, 0);
 }
 
+extern "C" inline tern_status tern__eventfd_check(int fd)
+{
+    (void)fd;
+    return TERN_ERR_UNSUPPORTED;
+}
+
+extern "C" inline void tern__eventfd_wake(int fd)
+{
+    (void)fd;
+}
+
 extern "C" inline uint64_t tern_now_ns(void)
 {
     return 0;

@@ -7,6 +7,7 @@
 
 typedef union object_info {
     tern_ring_info ring;
+    tern_bell_info bell;
 } object_info;
 
 typedef struct object_kind {
@@ -18,7 +19,7 @@ typedef struct object_kind {
     void (*lines)(const object_info *info);             /* the same to read */
 } object_kind;
 
-extern const object_kind object_ring;
+extern const object_kind object_ring, object_bell;
 
 /* The kind of a type; NULL if it has nothing to show. */
 const object_kind *object_kind_of(uint32_t type);
