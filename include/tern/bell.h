@@ -364,7 +364,7 @@ TERN_INLINE uint32_t tern__bell_take_leaf(const tern_bell *bell, uint32_t leaf)
  *
  * @param first_source out: the source that bit 0 stands for
  * @param bits         out: never 0 when true
- * @return false: that was all
+ * @return false: that was all, and both are 0
  *
  * Role: collector. Progress: wait-free: at most sources / 32 + 1 calls, whatever the ringers do.
  * Order: acquire [BELL-2]; pairs with tern_bell_ring(). Crash: as tern_bell_collect().
@@ -372,18 +372,20 @@ TERN_INLINE uint32_t tern__bell_take_leaf(const tern_bell *bell, uint32_t leaf)
 TERN_INLINE bool tern_bell_next(tern_bell_pass *pass, uint32_t *first_source, uint32_t *bits)
 {
     const tern_bell *bell = pass->bell;
+    *first_source = 0;
     if (!bell->leaf) {
-        *first_source = 0;
         *bits = pass->bits;
         pass->bits = 0;
         return *bits != 0;
     }
+    *bits = 0;
     for (;;) {
         while (pass->leaf < pass->end) {
             uint32_t leaf = pass->leaf++;
-            *first_source = leaf * TERN__BELL_LEAF_SOURCES;
             *bits = tern__bell_take_leaf(bell, leaf);
-            if (*bits) return true;
+            if (*bits == 0) continue;
+            *first_source = leaf * TERN__BELL_LEAF_SOURCES;
+            return true;
         }
         if (pass->bits == 0) return false;
         uint32_t run_leaves = (1u << bell->root_shift) / TERN__BELL_LEAF_SOURCES;
