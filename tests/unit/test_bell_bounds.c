@@ -106,7 +106,8 @@ static void bell_attach_with_any_header_word_changed_fails(void **state)
                 memcpy(&was, (unsigned char *)g + i * 4, 4);
                 uint32_t wrong = k < COUNT ? values[k] : was + (k & 1 ? 1u : UINT32_MAX);
                 if (wrong == was) continue;
-                if (refit && i == 1 && wrong == 994) continue;   /* that is a sound bell of 994 sources */
+                /* a sound bell of 994 sources; and the check itself, put right again */
+                if (refit && ((i == 1 && wrong == 994) || i == sizeof right / 4 - 1)) continue;
                 memcpy((unsigned char *)g + i * 4, &wrong, 4);
                 if (refit) {   /* FNV-1a, as a hostile peer would */
                     uint32_t hash = 2166136261u;
