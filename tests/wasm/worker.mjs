@@ -3,6 +3,7 @@
 // primitive's tasks are in a file of their own.
 import { parentPort, workerData } from 'node:worker_threads';
 import { instantiate } from './instance.mjs';
+import { bellTasks } from './bell_tasks.mjs';
 import { ringTasks } from './ring_tasks.mjs';
 
 const { module, memory, place, area } = workerData;
@@ -28,7 +29,7 @@ function lookAgain() {
 }
 
 const worker = { tern, memory, heap, lookAgain };
-const tasks = { ...ringTasks(worker) };
+const tasks = { ...ringTasks(worker), ...bellTasks(worker) };
 
 parentPort.on('message', ({ name, argument }) => {
   heap.at = area.at;
