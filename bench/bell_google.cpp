@@ -199,8 +199,11 @@ int main(int argc, char **argv)
     add("bell/ring, 65,536 sources/two bare read-modify-writes", bare_two_level);
     for (uint32_t marks : { 1u, 64u, 4096u }) {
         std::string group = "bell/collect " + std::to_string(marks) + " of 65,536/";
-        benchmark::RegisterBenchmark((group + "tern").c_str(), collect_tern, marks)->UseManualTime();
-        benchmark::RegisterBenchmark((group + "a look at every word").c_str(), collect_every_word, marks)->UseManualTime();
+        auto collect = [&](const char *name, void (*run)(benchmark::State &, uint32_t)) {
+            benchmark::RegisterBenchmark((group + name).c_str(), run, marks)->UseManualTime();
+        };
+        collect("tern", collect_tern);
+        collect("a look at every word", collect_every_word);
     }
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -129,8 +129,8 @@ static int ring_items(run *r, uint32_t ringer)
     tern_bell out, back;
     item *it = &r->items[ringer];
     uint32_t source = ringer * (r->sources - 1) / (RINGERS - 1);   /* first, last, and between */
-    if (attach(&out, r->bell, r->sources, 0) != TERN_OK || attach(&back, r->answer[ringer], 1, r->spin_checks) != TERN_OK)
-        return 1;
+    if (attach(&out, r->bell, r->sources, 0) != TERN_OK
+        || attach(&back, r->answer[ringer], 1, r->spin_checks) != TERN_OK) return 1;
     for (uint64_t i = 1; i <= r->rings; i++) {
         it->sequence = i;
         it->check = mix(i + r->seed);

@@ -20,7 +20,8 @@ static void bell_size_follows_the_number_of_sources(void **state)
 static void bell_geometry_is_the_documented_formula(void **state)
 {
     (void)state;
-    const uint32_t sizes[] = { 1, 31, 32, 33, 991, 992, 993, 1984, 1985, 3968, 3969, 31744, 31745, 63488, 63489, 65536 };
+    const uint32_t sizes[] = { 1,    31,   32,   33,    991,   992,   993,   1984,
+                               1985, 3968, 3969, 31744, 31745, 63488, 63489, 65536 };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct fixture f = make(sizes[i]);
         const struct tern_bell_geometry *g = &f.shared->geometry;

@@ -73,8 +73,8 @@ test('JavaScript computes the bits of a source as the module does', () => {
     const bell = newBell(sources);
     const view = new BellView(crew.tern, crew.memory, crew.heap, bell);
     const root = new Uint32Array(crew.memory.buffer, bell.at + crew.tern.test_offsetof_bell_root(), 1);
-    const leaves = sources <= 31 ? [] : new Uint32Array(crew.memory.buffer, bell.at + crew.tern.test_offsetof_bell_leaves(),
-      Math.ceil(sources / 32));
+    const leavesAt = bell.at + crew.tern.test_offsetof_bell_leaves();
+    const leaves = new Uint32Array(crew.memory.buffer, leavesAt, sources <= 31 ? 0 : Math.ceil(sources / 32));
     for (let source = 0; source < sources; source += sources > 1000 ? 37 : 1) {
       const { rootBit, leaf, leafBit } = placeOf(sources, source);
       assert.ok(view.ring(source));
