@@ -2,6 +2,7 @@
 /* layout.c: the layout of every shared struct as a table. The bytes are the contract: its hash
  * stands in each region, and docs/layout.md and JavaScript's constants are made from it. */
 #include "internal.h"
+#include "../include/tern/bell.h"
 #include "../include/tern/region.h"
 #include "../include/tern/ring.h"
 #include "../include/tern/pool.h"
@@ -89,6 +90,21 @@ static const tern_layout_field layout_fields[] = {
     TERN__FIELD(tern_triple_geometry, check),
     TERN__SIZE(tern_triple_buffer),
     TERN__FIELD(tern_triple_buffer, frame),
+    TERN__SIZE(tern_bell_shared),
+    TERN__FIELD(tern_bell_shared, magic),
+    TERN__FIELD(tern_bell_shared, geometry),
+    TERN__FIELD(tern_bell_shared, root),
+    TERN__SIZE(tern_bell_geometry),
+    TERN__FIELD(tern_bell_geometry, layout_version),
+    TERN__FIELD(tern_bell_geometry, sources),
+    TERN__FIELD(tern_bell_geometry, leaves),
+    TERN__FIELD(tern_bell_geometry, root_shift),
+    TERN__FIELD(tern_bell_geometry, total_size_bytes),
+    TERN__FIELD(tern_bell_geometry, reserved),
+    TERN__FIELD(tern_bell_geometry, check),
+    TERN__SIZE(tern_bell_root),
+    TERN__FIELD(tern_bell_root, word),
+    TERN__FIELD(tern_bell_root, closed),
     { NULL, NULL, 0, 0 },
 };
 

@@ -34,6 +34,39 @@ static tern_status open_find_or_make(tern_region *region, const char *name, cons
     return type->compare(object->memory, (size_t)object->size_bytes, desc);
 }
 
+/* ---- Bell ------------------------------------------------------------------------------- */
+
+static size_t open_bell_size(const void *desc)
+{
+    return tern_bell_size((const tern_bell_desc *)desc);
+}
+
+static tern_status open_bell_format(void *memory, size_t size_bytes, const void *desc)
+{
+    return tern_bell_format(memory, size_bytes, (const tern_bell_desc *)desc);
+}
+
+static tern_status open_bell_compare(const void *memory, size_t size_bytes, const void *desc)
+{
+    const tern_bell_desc *wanted = (const tern_bell_desc *)desc;
+    tern_bell_info info;
+    tern_status status = tern_bell_inspect(&info, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    return info.sources == (wanted->sources ? wanted->sources : TERN_BELL_FLAT_SOURCES) ? TERN_OK : TERN_ERR_MISMATCH;
+}
+
+static const struct open_type open_bell = { TERN_TYPE_BELL, open_bell_size, open_bell_format, open_bell_compare };
+
+tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name, const tern_bell_desc *desc)
+{
+    tern_object object;
+    tern__memset(bell, 0, sizeof *bell);
+    tern_status status = open_find_or_make(region, name, &open_bell, desc, &object);
+    if (status == TERN_OK) status = tern_bell_attach(bell, object.memory, (size_t)object.size_bytes);
+    if (status == TERN_OK) bell->may_block = region->domain != TERN_DOMAIN_MAIN;
+    return status;
+}
+
 /* ---- Ring ------------------------------------------------------------------------------- */
 
 static size_t open_ring_size(const void *desc)

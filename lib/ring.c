@@ -153,6 +153,15 @@ void tern_ring_consumer_release_every(tern_ring_consumer *c, uint32_t items)
     c->release_every_items = items ? items : 1;
 }
 
+tern_status tern_ring_producer_bind(tern_ring_producer *p, const tern_bell *bell, uint32_t source)
+{
+    if (!p->waitable) return TERN_ERR_UNSUPPORTED;
+    if (bell && source >= bell->sources) return TERN_ERR_ARGUMENT;
+    p->bell = bell;
+    p->bell_source = source;
+    return TERN_OK;
+}
+
 void tern_ring_detach_producer(tern_ring_producer *p)
 {
     tern__memset(p, 0, sizeof *p);
@@ -193,6 +202,7 @@ static bool ring_is_closed(const struct tern_ring_end *peer)
 void tern_ring_close_producer(tern_ring_producer *p)
 {
     ring_close_end(&p->shared->producer, p->tail, p->waitable);
+    tern__bell_ring_bound(p->bell, p->bell_source);
 }
 
 void tern_ring_close_consumer(tern_ring_consumer *c)
@@ -292,8 +302,10 @@ tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_
 
 tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeout_ns)
 {
-    if (tern_ring_pop(c, item)) return TERN_OK;
-    tern_status status = tern_ring_consumer_wait(c, timeout_ns);
+    /* who wants to sleep at once gains nothing from a pause before it looks */
+    if (c->spin_checks == 0) c->slip_armed = false;
+    tern_status status = TERN_OK;
+    if (c->limit == c->head && !tern__ring_see_items(c)) status = tern_ring_consumer_wait(c, timeout_ns);
     /* one consumer: the item that it saw stays */
     if (status == TERN_OK) tern_ring_pop(c, item);
     return status;

@@ -4,6 +4,7 @@
  * themselves where they do not apply. */
 #include "base.c"
 #include "wait.c"
+#include "bell.c"
 #include "ring.c"
 #include "pool.c"
 #include "rcu.c"
@@ -15,5 +16,6 @@
 #include "os/portable.c"
 #include "os/wasm.c"
 #include "os/none.c"
+#include "os/eventfd.c"
 #include "os/shm_linux.c"
 #include "os/shm_none.c"

@@ -12,6 +12,7 @@
 #ifndef TERN_OPEN_H
 #define TERN_OPEN_H
 
+#include "bell.h"
 #include "region.h"
 #include "ring.h"
 #include "pool.h"
@@ -62,6 +63,11 @@ TERN_API tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region 
  *  the MAIN domain refuses tern_triple_wait(). Role: reader. */
 TERN_API tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region *region, const char *name,
                                              const tern_triple_desc *desc);
+
+/** Open a bell, for ringing or collecting; as tern_ring_open_producer(): TERN_ERR_MISMATCH is another
+ *  type or another number of sources. Role: any; one collector. Order: acquire [REGION-2], [BELL-0]. */
+TERN_API tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name,
+                                    const tern_bell_desc *desc);
 
 TERN_EXTERN_C_END
 

@@ -41,7 +41,7 @@
 #ifndef TERN_RING_H
 #define TERN_RING_H
 
-#include "wait.h"
+#include "bell.h"
 
 /* ---- Shared bytes ---------------------------------------------------------- */
 
@@ -111,6 +111,8 @@ typedef struct tern_ring_producer {
     tern_status status;          /* TERN_ERR_CORRUPT once the consumer's word made no sense */
     struct tern_ring_shared *shared;
     unsigned char *items;
+    const tern_bell *bell;       /* rung after each publication; NULL: none */
+    uint32_t bell_source;
 } tern_ring_producer;
 
 /** The consumer's view. Private to its process; may be copied, but then only one copy may be used. */
@@ -239,6 +241,22 @@ TERN_API tern_status tern_ring_consumer_status(tern_ring_consumer *c);
  * Crash: up to this many popped items less one are delivered again to a successor.
  */
 TERN_API void tern_ring_consumer_release_every(tern_ring_consumer *c, uint32_t items);
+
+/**
+ * Ring a bell after each publication, so that one consumer can sleep for any of many rings.
+ *
+ * From now on push, push_many, commit and close ring the source after the ring has changed. The
+ * consumer waits on the bell, collects it, and pops from the rings that rang until they are empty.
+ *
+ * @param bell   the caller's view of the bell: the producer keeps a pointer to it, so it stays
+ *               where it is, attached, until detach or the next bind; NULL: ring no more
+ * @param source 0 to bell->sources - 1
+ * @return TERN_OK; TERN_ERR_UNSUPPORTED: not a waitable ring; TERN_ERR_ARGUMENT: no such source
+ *
+ * Role: producer. Progress: wait-free. Order: none; each ring is a release [BELL-1].
+ * Crash: dying between publication and ring leaves the item to the source's next ring.
+ */
+TERN_API tern_status tern_ring_producer_bind(tern_ring_producer *p, const tern_bell *bell, uint32_t source);
 
 /** Look at a ring without an end. Every check of attach, nothing is written.
  *  @return as tern_ring_attach_producer(). Role: any. Progress: wait-free. */

@@ -103,6 +103,7 @@ TERN_INLINE void tern__ring_publish_tail(tern_ring_producer *p)
      * Otherwise: as above. */
     uint32_t was = tern_a32_exchange_release(&end->word, p->tail << 1, RING_1_PUBLISH_WAKE);
     if (TERN_UNLIKELY(was & TERN__RING_SLEEP)) tern_word_wake(&end->word);
+    tern__bell_ring_bound(p->bell, p->bell_source);
 }
 
 /* Publish head: what was freed. The exchange tells whether the producer sleeps. */

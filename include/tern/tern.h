@@ -6,6 +6,7 @@
 #include "base.h"
 #include "atomic.h"
 #include "wait.h"
+#include "bell.h"
 #include "ring.h"
 #include "handle.h"
 #include "pool.h"

@@ -22,6 +22,10 @@ extern const tern__os tern__os_futex, tern__os_portable, tern__os_wasm, tern__os
 /* The table in force. Set at build time; only tests change it, before any thread waits. */
 extern const tern__os *tern__os_current;
 
+/* Beside the table: waking whoever polls an eventfd. TERN_OK, ARGUMENT or UNSUPPORTED; eventfd.c. */
+tern_status tern__eventfd_check(int fd);
+void tern__eventfd_wake(int fd);
+
 TERN_EXTERN_C_END
 
 /* Which one: TERN_WAIT_BACKEND_PORTABLE forces the fallback, otherwise by platform. */

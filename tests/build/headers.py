@@ -60,7 +60,7 @@ def run_typed(pair, standard, folder):
 def hidden_without_blocking():
     """With TERN_NONBLOCKING a blocking call does not even exist."""
     for call in 'tern_word_wait', 'tern_ring_producer_wait', 'tern_ring_consumer_wait', 'tern_ring_push_wait', \
-            'tern_ring_pop_wait', 'tern_triple_wait':
+            'tern_ring_pop_wait', 'tern_triple_wait', 'tern_bell_wait':
         text = f'#include <tern/tern.h>\nvoid *use(void);\nvoid *use(void) {{ return (void *)(uintptr_t){call}; }}\n'
         command = ['gcc', '-std=c11', *INCLUDE, '-fsyntax-only', '-x', 'c', '-']
         run(command, input=text)

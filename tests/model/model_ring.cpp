@@ -4,6 +4,7 @@
 #include "model.hpp"
 
 #include "../../lib/base.c"
+#include "../../lib/bell.c"
 #include "../../lib/ring.c"
 
 #include "sites_ring.h"

@@ -215,6 +215,43 @@ def each_word_of_a_triple_buffer_changed():
     equal(run("rm", name)[0], 0)
 
 
+def bell_bytes(sources, leaves, root_shift, root, closed):
+    """A bell as docs/layout.md tells it, made without the library."""
+    geometry = struct.pack("<IIIIQI", 1, sources, leaves, root_shift, 256 + 4 * leaves, 0)
+    check = 2166136261
+    for byte in geometry:
+        check = (check ^ byte) * 16777619 & 0xffffffff
+    header = b"TBEL" + bytes(4) + geometry + struct.pack("<I", check)
+    return header.ljust(128, b"\0") + struct.pack("<II", root, closed).ljust(128, b"\0") + bytes(4 * leaves)
+
+
+def bell_is_shown():
+    content, name = bytearray(image()), new_name()
+    entry, place = HEADER_BYTES, 768
+    content[entry + 8:entry + 12] = struct.pack("<I", 5)   # TERN_TYPE_BELL
+    for sources, leaves, root_shift, root, closed, lines in [
+            (31, 0, 0, 0x80000009, 0, ["sources   31\n", "collector asleep", "ringing   0 3\n"]),
+            (1000, 32, 6, 0x8001, 1, ["sources   1000, closed", "collector awake", "ringing   0..63 960..999\n"]),
+            (4, 0, 0, 0x7ffffff0, 0, ["sources   4\n", "ringing   none"])]:
+        bell = bell_bytes(sources, leaves, root_shift, root, closed)
+        content[place:place + len(bell)] = bell
+        put(name, content)
+        code, region, _ = looked_at(name)
+        equal((code, region["objects"][0]["type"]), (0, "bell"))
+        mask = (2 << (sources - 1 >> root_shift)) - 1
+        equal(region["objects"][0]["bell"],
+              {"sources": sources, "leaves": leaves, "sources_a_bit": 1 << root_shift, "ringing": root & mask,
+               "closed": closed == 1, "asleep": root >> 31 == 1})
+        for line in lines:
+            contains(run("show", name)[1], line)
+    for offset in [*range(0, 4), *range(8, 40)]:
+        content[place + offset] ^= 0x55
+        put(name, content)
+        equal(looked_at(name)[0], EXIT_FAILED, f"bell's byte at {offset}")
+        content[place + offset] ^= 0x55
+    equal(run("rm", name)[0], 0)
+
+
 def transfers_meet_a_damaged_region():
     sound, name = image(), new_name()
     for offset in range(0, HEADER_BYTES + 3 * ENTRY_BYTES, 4):
@@ -289,5 +326,5 @@ def rm_removes_and_tells():
 
 main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it, each_header_word_changed,
       each_word_of_directory_and_rings_changed, triple_buffer_is_shown, each_word_of_a_triple_buffer_changed,
-      transfers_meet_a_damaged_region, files_that_are_no_regions,
-      other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])
+      bell_is_shown, transfers_meet_a_damaged_region,
+      files_that_are_no_regions, other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])

@@ -4,6 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { instantiate } from './instance.mjs';
 import { poolTasks } from './pool_tasks.mjs';
+import { bellTasks } from './bell_tasks.mjs';
 import { ringTasks } from './ring_tasks.mjs';
 import { tripleTasks } from './triple_tasks.mjs';
 
@@ -30,7 +31,7 @@ function lookAgain() {
 }
 
 const worker = { tern, memory, heap, lookAgain };
-const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker) };
+const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker), ...bellTasks(worker) };
 
 parentPort.on('message', ({ name, argument }) => {
   heap.at = area.at;

@@ -9,6 +9,7 @@ typedef union object_info {
     tern_ring_info ring;
     tern_pool_info pool;
     tern_triple_info triple;
+    tern_bell_info bell;
 } object_info;
 
 typedef struct object_kind {
@@ -20,7 +21,7 @@ typedef struct object_kind {
     void (*lines)(const object_info *info);             /* the same to read */
 } object_kind;
 
-extern const object_kind object_ring, object_triple;
+extern const object_kind object_ring, object_triple, object_bell;
 extern const object_kind object_pool;
 
 /* The kind of a type; NULL if it has nothing to show. */
