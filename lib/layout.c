@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "../include/tern/region.h"
 #include "../include/tern/ring.h"
+#include "../include/tern/stream.h"
 
 #define TERN__FIELD(structure, field) \
     { #structure, #field, (uint32_t)offsetof(struct structure, field), \
@@ -54,6 +55,9 @@ static const tern_layout_field layout_fields[] = {
     TERN__SIZE(tern_ring_end),
     TERN__FIELD(tern_ring_end, word),
     TERN__FIELD(tern_ring_end, closed),
+    TERN__SIZE(tern_stream_header),
+    TERN__FIELD(tern_stream_header, length_bytes),
+    TERN__FIELD(tern_stream_header, kind),
     { NULL, NULL, 0, 0 },
 };
 

@@ -5,6 +5,7 @@
 #include "base.c"
 #include "wait.c"
 #include "ring.c"
+#include "stream.c"
 #include "region.c"
 #include "layout.c"
 #include "open.c"

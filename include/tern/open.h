@@ -14,6 +14,7 @@
 
 #include "region.h"
 #include "ring.h"
+#include "stream.h"
 
 TERN_EXTERN_C_BEGIN
 
@@ -39,6 +40,15 @@ TERN_API tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region 
 /** Open the consumer's end of a ring; as tern_ring_open_producer(). Role: consumer. */
 TERN_API tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, const char *name,
                                              const tern_ring_desc *desc);
+
+/** Open the producer's end of a stream; as tern_ring_open_producer(), TERN_ERR_MISMATCH: another type,
+ *  capacity or flags. Role: producer. */
+TERN_API tern_status tern_stream_open_producer(tern_stream_producer *p, tern_region *region, const char *name,
+                                               const tern_stream_desc *desc);
+
+/** Open the consumer's end of a stream; as tern_stream_open_producer(). Role: consumer. */
+TERN_API tern_status tern_stream_open_consumer(tern_stream_consumer *c, tern_region *region, const char *name,
+                                               const tern_stream_desc *desc);
 
 TERN_EXTERN_C_END
 

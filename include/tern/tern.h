@@ -7,6 +7,7 @@
 #include "atomic.h"
 #include "wait.h"
 #include "ring.h"
+#include "stream.h"
 #include "region.h"
 #include "shm.h"
 #include "open.h"

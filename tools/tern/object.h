@@ -7,6 +7,7 @@
 
 typedef union object_info {
     tern_ring_info ring;
+    tern_stream_info stream;
 } object_info;
 
 typedef struct object_kind {
@@ -19,6 +20,7 @@ typedef struct object_kind {
 } object_kind;
 
 extern const object_kind object_ring;
+extern const object_kind object_stream;
 
 /* The kind of a type; NULL if it has nothing to show. */
 const object_kind *object_kind_of(uint32_t type);
