@@ -4,6 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { instantiate } from './instance.mjs';
 import { ringTasks } from './ring_tasks.mjs';
+import { streamTasks } from './stream_tasks.mjs';
 
 const { module, memory, place, area } = workerData;
 const tern = instantiate(module, memory, place);
@@ -28,7 +29,7 @@ function lookAgain() {
 }
 
 const worker = { tern, memory, heap, lookAgain };
-const tasks = { ...ringTasks(worker) };
+const tasks = { ...ringTasks(worker), ...streamTasks(worker) };
 
 parentPort.on('message', ({ name, argument }) => {
   heap.at = area.at;
