@@ -8,7 +8,7 @@
 #  define _GNU_SOURCE 1
 #endif
 
-#include "../include/tern/wait.h"
+#include "../include/tern/ring.h"
 
 TERN_EXTERN_C_BEGIN
 
@@ -86,6 +86,23 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
 #endif
     return *left_ns == 0 ? TERN_ERR_TIMEOUT : TERN_OK;
 }
+
+/* ---- The ring, for objects that are made of one (stream.c) --------------------------------- */
+
+/* As the public calls without the two underscores, for an object with a magic of its own: a
+ * ring is then never taken for it, nor it for a ring. */
+tern_status tern__ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc, uint32_t magic);
+tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes, uint32_t magic);
+tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes, uint32_t magic);
+tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes, uint32_t magic);
+
+#if !defined(TERN_NONBLOCKING)
+/* Wait until `want` slots are free, 1 <= want <= capacity. The caller keeps the patience: several
+ * waits of one call share a time-out. */
+tern_status tern__ring_wait_space(tern_ring_producer *p, uint32_t want, struct tern__patience *patience);
+/* Wait until at least one item is there. */
+tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *patience);
+#endif
 
 TERN_EXTERN_C_END
 

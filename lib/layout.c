@@ -7,6 +7,7 @@
 #include "../include/tern/ring.h"
 #include "../include/tern/pool.h"
 #include "../include/tern/triple.h"
+#include "../include/tern/stream.h"
 
 #define TERN__FIELD(structure, field) \
     { #structure, #field, (uint32_t)offsetof(struct structure, field), \
@@ -105,6 +106,9 @@ static const tern_layout_field layout_fields[] = {
     TERN__SIZE(tern_bell_root),
     TERN__FIELD(tern_bell_root, word),
     TERN__FIELD(tern_bell_root, closed),
+    TERN__SIZE(tern_stream_header),
+    TERN__FIELD(tern_stream_header, length_bytes),
+    TERN__FIELD(tern_stream_header, kind),
     { NULL, NULL, 0, 0 },
 };
 

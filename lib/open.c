@@ -190,3 +190,51 @@ tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region *region, 
     if (status == TERN_OK) r->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;
 }
+
+/* ---- Stream ----------------------------------------------------------------------------- */
+
+static size_t open_stream_size(const void *desc)
+{
+    return tern_stream_size((const tern_stream_desc *)desc);
+}
+
+static tern_status open_stream_format(void *memory, size_t size_bytes, const void *desc)
+{
+    return tern_stream_format(memory, size_bytes, (const tern_stream_desc *)desc);
+}
+
+static tern_status open_stream_compare(const void *memory, size_t size_bytes, const void *desc)
+{
+    const tern_stream_desc *wanted = (const tern_stream_desc *)desc;
+    tern_stream_info info;
+    tern_status status = tern_stream_inspect(&info, memory, size_bytes);
+    if (status != TERN_OK) return status;
+    bool same = info.flags == wanted->flags && info.size_bytes == tern_stream_size(wanted);
+    return same ? TERN_OK : TERN_ERR_MISMATCH;
+}
+
+static const struct open_type open_stream = {
+    TERN_TYPE_STREAM, open_stream_size, open_stream_format, open_stream_compare,
+};
+
+tern_status tern_stream_open_producer(tern_stream_producer *p, tern_region *region, const char *name,
+                                      const tern_stream_desc *desc)
+{
+    tern_object object;
+    tern__memset(p, 0, sizeof *p);
+    tern_status status = open_find_or_make(region, name, &open_stream, desc, &object);
+    if (status == TERN_OK) status = tern_stream_attach_producer(p, object.memory, (size_t)object.size_bytes);
+    if (status == TERN_OK) p->may_block = region->domain != TERN_DOMAIN_MAIN;
+    return status;
+}
+
+tern_status tern_stream_open_consumer(tern_stream_consumer *c, tern_region *region, const char *name,
+                                      const tern_stream_desc *desc)
+{
+    tern_object object;
+    tern__memset(c, 0, sizeof *c);
+    tern_status status = open_find_or_make(region, name, &open_stream, desc, &object);
+    if (status == TERN_OK) status = tern_stream_attach_consumer(c, object.memory, (size_t)object.size_bytes);
+    if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
+    return status;
+}

@@ -35,7 +35,7 @@ size_t tern_ring_size(const tern_ring_desc *desc)
     return ring_geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
 }
 
-tern_status tern_ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc)
+tern_status tern__ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc, uint32_t magic)
 {
     struct tern_ring_geometry g;
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
@@ -56,22 +56,28 @@ tern_status tern_ring_format(void *memory, size_t size_bytes, const tern_ring_de
     /* [RING-0] release: the whole header before the magic.
      * Pairs with: [RING-0] acquire in ring_load_geometry().
      * Otherwise: an attach may read a half-written header. */
-    tern_a32_store_release(&shared->magic, TERN_RING_MAGIC, RING_0_FORMAT);
+    tern_a32_store_release(&shared->magic, magic, RING_0_FORMAT);
     return TERN_OK;
 }
 
+tern_status tern_ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc)
+{
+    return tern__ring_format(memory, size_bytes, desc, TERN_RING_MAGIC);
+}
+
 /* Copy the geometry out, once, and check every word of the copy. */
-static tern_status ring_load_geometry(struct tern_ring_geometry *g, const void *memory, size_t size_bytes)
+static tern_status ring_load_geometry(struct tern_ring_geometry *g, const void *memory, size_t size_bytes,
+                                      uint32_t magic)
 {
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
     if (status != TERN_OK) return status;
     const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
     /* [RING-0] acquire: the header after the magic.
-     * Pairs with: [RING-0] release in tern_ring_format().
+     * Pairs with: [RING-0] release in tern__ring_format().
      * Otherwise: a half-written header may pass for a damaged one. */
-    uint32_t magic = tern_a32_load_acquire(&shared->magic, RING_0_ATTACH);
-    if (magic == 0) return TERN_ERR_NOT_READY;
-    if (magic != TERN_RING_MAGIC) return TERN_ERR_CORRUPT;
+    uint32_t seen = tern_a32_load_acquire(&shared->magic, RING_0_ATTACH);
+    if (seen == 0) return TERN_ERR_NOT_READY;
+    if (seen != magic) return TERN_ERR_CORRUPT;
     tern_copy_from_shared(g, &shared->geometry, sizeof *g);
     if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
     if (g->check != ring_geometry_check(g)) return TERN_ERR_CORRUPT;
@@ -99,12 +105,12 @@ static unsigned char *ring_items_of(struct tern_ring_shared *shared)
     return (unsigned char *)shared + sizeof *shared;
 }
 
-tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)
+tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes, uint32_t magic)
 {
     struct tern_ring_geometry g;
     uint32_t head, tail;
     tern__memset(p, 0, sizeof *p);
-    tern_status status = ring_load_geometry(&g, memory, size_bytes);
+    tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
     status = ring_load_indices(shared, g.capacity_items, &head, &tail);
@@ -122,12 +128,17 @@ tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_
     return TERN_OK;
 }
 
-tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)
+tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes)
+{
+    return tern__ring_attach_producer(p, memory, size_bytes, TERN_RING_MAGIC);
+}
+
+tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes, uint32_t magic)
 {
     struct tern_ring_geometry g;
     uint32_t head, tail;
     tern__memset(c, 0, sizeof *c);
-    tern_status status = ring_load_geometry(&g, memory, size_bytes);
+    tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
     status = ring_load_indices(shared, g.capacity_items, &head, &tail);
@@ -144,6 +155,11 @@ tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_
     c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);
     return TERN_OK;
+}
+
+tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes)
+{
+    return tern__ring_attach_consumer(c, memory, size_bytes, TERN_RING_MAGIC);
 }
 
 void tern_ring_consumer_release_every(tern_ring_consumer *c, uint32_t items)
@@ -260,24 +276,23 @@ static tern_status ring_may_wait(bool waitable, bool may_block)
     return may_block ? TERN_OK : TERN_ERR_DOMAIN;
 }
 
-tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
+tern_status tern__ring_wait_space(tern_ring_producer *p, uint32_t want, struct tern__patience *patience)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks);
     tern_status slept = TERN_OK;
     tern_status status = ring_may_wait(p->waitable, p->may_block);
     if (status != TERN_OK) return status;
     for (;;) {
-        if (p->limit != p->tail || tern__ring_see_space(p)) return TERN_OK;
+        if (tern__ring_space(p, want) == want) return TERN_OK;
         status = tern_ring_producer_status(p);
         if (status != TERN_OK) return status;
         if (slept != TERN_OK) return slept;
-        slept = ring_sleep_on(&p->shared->consumer, p->tail - p->capacity_items, &patience);
+        /* neither closed nor corrupt: the limit is the head that was seen, one capacity on */
+        slept = ring_sleep_on(&p->shared->consumer, p->limit - p->capacity_items, patience);
     }
 }
 
-tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
+tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *patience)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks);
     tern_status slept = TERN_OK;
     tern_status status = ring_may_wait(c->waitable, c->may_block);
     if (status != TERN_OK) return status;
@@ -287,8 +302,20 @@ tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
         if (status != TERN_OK) return status;
         if (c->limit != c->head) return TERN_OK;
         if (slept != TERN_OK) return slept;
-        slept = ring_sleep_on(&c->shared->producer, c->head, &patience);
+        slept = ring_sleep_on(&c->shared->producer, c->head, patience);
     }
+}
+
+tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
+{
+    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks);
+    return tern__ring_wait_space(p, 1, &patience);
+}
+
+tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
+{
+    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks);
+    return tern__ring_wait_items(c, &patience);
 }
 
 tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_t timeout_ns)
@@ -315,11 +342,11 @@ tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeo
 
 /* ---- Look ------------------------------------------------------------------------- */
 
-tern_status tern_ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes)
+tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes, uint32_t magic)
 {
     struct tern_ring_geometry g;
     tern__memset(info, 0, sizeof *info);
-    tern_status status = ring_load_geometry(&g, memory, size_bytes);
+    tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
     const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
     info->item_size_bytes = g.item_size_bytes;
@@ -338,4 +365,9 @@ tern_status tern_ring_inspect(tern_ring_info *info, const void *memory, size_t s
     uint32_t count = (info->was_pushed - info->was_popped) & TERN__RING_INDEX_MASK;
     info->was_count = count > g.capacity_items ? g.capacity_items : count;
     return TERN_OK;
+}
+
+tern_status tern_ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes)
+{
+    return tern__ring_inspect(info, memory, size_bytes, TERN_RING_MAGIC);
 }

@@ -9,6 +9,7 @@
 #include "pool.c"
 #include "rcu.c"
 #include "triple.c"
+#include "stream.c"
 #include "region.c"
 #include "layout.c"
 #include "open.c"

@@ -241,4 +241,21 @@ TERN_INLINE void tern_copy_from_shared(void *to, const void *shared, size_t size
     tern__memcpy(to, shared, size_bytes);
 }
 
+/* Eight bytes of payload at a multiple of 8, read exactly once. A compiler may load a plain copy a
+ * second time where it is used again; what a hostile peer changes meanwhile would then pass a
+ * check with one value and be used with another. */
+TERN_INLINE uint64_t tern_read_once(const void *shared)
+{
+#if defined(TERN_MODEL)
+    uint64_t value;
+    tern_copy_from_shared(&value, shared, sizeof value);
+    return value;
+#elif defined(__GNUC__) || defined(__clang__)
+    typedef uint64_t __attribute__((may_alias)) tern__any64;
+    return *(const volatile tern__any64 *)shared;
+#else
+    return *(const volatile uint64_t *)shared;
+#endif
+}
+
 #endif

@@ -17,6 +17,7 @@
 #include "ring.h"
 #include "pool.h"
 #include "triple.h"
+#include "stream.h"
 
 TERN_EXTERN_C_BEGIN
 
@@ -68,6 +69,15 @@ TERN_API tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region 
  *  type or another number of sources. Role: any; one collector. Order: acquire [REGION-2], [BELL-0]. */
 TERN_API tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name,
                                     const tern_bell_desc *desc);
+
+/** Open the producer's end of a stream; as tern_ring_open_producer(), TERN_ERR_MISMATCH: another type,
+ *  capacity or flags. Role: producer. */
+TERN_API tern_status tern_stream_open_producer(tern_stream_producer *p, tern_region *region, const char *name,
+                                               const tern_stream_desc *desc);
+
+/** Open the consumer's end of a stream; as tern_stream_open_producer(). Role: consumer. */
+TERN_API tern_status tern_stream_open_consumer(tern_stream_consumer *c, tern_region *region, const char *name,
+                                               const tern_stream_desc *desc);
 
 TERN_EXTERN_C_END
 

@@ -11,6 +11,7 @@
 #include "handle.h"
 #include "pool.h"
 #include "triple.h"
+#include "stream.h"
 #include "region.h"
 #include "shm.h"
 #include "open.h"

@@ -119,6 +119,7 @@ inline void model_fill(model_payload &payload)
 
 template <typename Access> inline void model_access(const void *address, size_t size_bytes, Access access)
 {
+    if (size_bytes == 0) return;
     auto at = static_cast<const unsigned char *>(address);
     for (model_payload *p : model_payloads()) {
         if (at < p->begin || at >= p->begin + p->cells * p->cell_bytes) continue;

@@ -252,6 +252,47 @@ def bell_is_shown():
     equal(run("rm", name)[0], 0)
 
 
+def fnv(content):
+    value = 2166136261
+    for byte in content:
+        value = (value ^ byte) * 16777619 & 0xffffffff
+    return value
+
+
+def with_stream(capacity, written, read):
+    """A region whose ring of bytes has become a stream, by docs/layout.md; and where that is."""
+    content = bytearray(image())
+    at = 768
+    geometry = struct.pack("<IIIIQI", 1, 8, capacity // 8, 1, RING_BYTES + capacity, 0)
+    content[at:at + 4] = b"TSTR"
+    content[at + 8:at + 40] = geometry + struct.pack("<I", fnv(geometry))
+    content[at + 128:at + 136] = struct.pack("<II", written // 8 << 1 | 1, 1)
+    content[at + 256:at + 260] = struct.pack("<I", read // 8 << 1)
+    content[HEADER_BYTES + 8:HEADER_BYTES + 12] = struct.pack("<I", 2)
+    return content, at
+
+
+def stream_is_shown():
+    name = new_name()
+    content, at = with_stream(65536, 70000, 8000)
+    put(name, content)
+    code, region, _ = looked_at(name)
+    equal(code, 0)
+    shown = region["objects"][0]
+    equal((shown["type"], shown["status"]), ("stream", "TERN_OK"))
+    equal(shown["stream"], {
+        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "written_bytes": 70000, "read_bytes": 8000,
+        "used_bytes": 62000, "producer_closed": True, "consumer_closed": False, "producer_asleep": False,
+        "consumer_asleep": True})
+    contains(run("show", name)[1], "65536 bytes, records up to 32768, waitable")
+    for offset in [0, *range(8, 40, 4)]:
+        damaged = bytearray(content)
+        damaged[at + offset] ^= 0xff
+        put(name, damaged)
+        equal(looked_at(name)[0], EXIT_FAILED, f"word at {offset}")
+    equal(run("rm", name)[0], 0)
+
+
 def transfers_meet_a_damaged_region():
     sound, name = image(), new_name()
     for offset in range(0, HEADER_BYTES + 3 * ENTRY_BYTES, 4):
@@ -325,6 +366,6 @@ def rm_removes_and_tells():
 
 
 main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it, each_header_word_changed,
-      each_word_of_directory_and_rings_changed, triple_buffer_is_shown, each_word_of_a_triple_buffer_changed,
+      each_word_of_directory_and_rings_changed, stream_is_shown, triple_buffer_is_shown, each_word_of_a_triple_buffer_changed,
       bell_is_shown, transfers_meet_a_damaged_region,
       files_that_are_no_regions, other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])

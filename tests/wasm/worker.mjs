@@ -7,6 +7,7 @@ import { poolTasks } from './pool_tasks.mjs';
 import { bellTasks } from './bell_tasks.mjs';
 import { ringTasks } from './ring_tasks.mjs';
 import { tripleTasks } from './triple_tasks.mjs';
+import { streamTasks } from './stream_tasks.mjs';
 
 const { module, memory, place, area } = workerData;
 const tern = instantiate(module, memory, place);
@@ -31,7 +32,7 @@ function lookAgain() {
 }
 
 const worker = { tern, memory, heap, lookAgain };
-const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker), ...bellTasks(worker) };
+const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker), ...bellTasks(worker), ...streamTasks(worker) };
 
 parentPort.on('message', ({ name, argument }) => {
   heap.at = area.at;

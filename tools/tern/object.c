@@ -6,7 +6,7 @@
 
 const object_kind *object_kind_of(uint32_t type)
 {
-    static const object_kind *const kinds[] = { &object_ring, &object_pool, &object_triple, &object_bell };
+    static const object_kind *const kinds[] = { &object_ring, &object_pool, &object_triple, &object_bell, &object_stream };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i]->type == type) return kinds[i];
     return NULL;

@@ -10,6 +10,7 @@ typedef union object_info {
     tern_pool_info pool;
     tern_triple_info triple;
     tern_bell_info bell;
+    tern_stream_info stream;
 } object_info;
 
 typedef struct object_kind {
@@ -23,6 +24,7 @@ typedef struct object_kind {
 
 extern const object_kind object_ring, object_triple, object_bell;
 extern const object_kind object_pool;
+extern const object_kind object_stream;
 
 /* The kind of a type; NULL if it has nothing to show. */
 const object_kind *object_kind_of(uint32_t type);
