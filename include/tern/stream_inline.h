@@ -26,6 +26,29 @@ TERN_INLINE unsigned char *tern__stream_unit(unsigned char *items, uint32_t inde
     return tern__ring_slot(items, index, capacity_items, TERN__STREAM_UNIT_BYTES);
 }
 
+/* The ring's trick of asking for lines ahead of their use, for records of different lengths: each
+ * record asks for so many lines as it has passed itself. Those are lines that begin in the units from
+ * `from`; long records are left to the processor's own prefetcher. */
+#define TERN__STREAM_LINE_UNITS (TERN__RING_LINE_BYTES / TERN__STREAM_UNIT_BYTES)
+#define TERN__STREAM_AHEAD_MAX_UNITS (TERN__RING_AHEAD_MAX_ITEM_BYTES / TERN__STREAM_UNIT_BYTES)
+
+TERN_INLINE void tern__stream_ask_to_write(tern_ring_producer *ring, uint32_t units)
+{
+    if (units > TERN__STREAM_AHEAD_MAX_UNITS) return;
+    uint32_t from = ring->tail + ring->ahead_items;
+    for (uint32_t at = (0 - from) % TERN__STREAM_LINE_UNITS; at < units; at += TERN__STREAM_LINE_UNITS)
+        tern_prefetch_write(tern__stream_unit(ring->items, from + at, ring->capacity_items));
+}
+
+/* Only of records that are known to be there: see tern__ring_ask_to_read(). */
+TERN_INLINE void tern__stream_ask_to_read(tern_ring_consumer *ring, uint32_t units)
+{
+    if (units > TERN__STREAM_AHEAD_MAX_UNITS || ring->limit - ring->head <= ring->ahead_items) return;
+    uint32_t from = ring->head + ring->ahead_items;
+    for (uint32_t at = (0 - from) % TERN__STREAM_LINE_UNITS; at < units; at += TERN__STREAM_LINE_UNITS)
+        tern_prefetch(tern__stream_unit(ring->items, from + at, ring->capacity_items));
+}
+
 TERN_INLINE void tern__stream_write_header(tern_ring_producer *ring, uint32_t length, uint32_t kind)
 {
     struct tern_stream_header header = { length, kind };
@@ -69,6 +92,7 @@ TERN_INLINE void tern__stream_publish(tern_stream_producer *p, uint32_t length, 
     tern__stream_write_header(&p->ring, length, kind);
     p->ring.tail += tern__stream_units(length);
     p->reserved = false;
+    tern__stream_ask_to_write(&p->ring, tern__stream_units(length));
     tern__ring_publish_tail(&p->ring);
 }
 
@@ -91,6 +115,7 @@ TERN_INLINE const unsigned char *tern__stream_front(tern_stream_consumer *c, str
         uint32_t units = tern__stream_units(header->length_bytes);
         if (TERN_LIKELY(header->length_bytes <= c->max_record_bytes && units <= there && units <= whole)) {
             c->peeked_units = units;
+            tern__stream_ask_to_read(ring, units);
             return at + TERN__STREAM_UNIT_BYTES;
         }
         if (header->length_bytes != TERN__STREAM_PADDING || whole > there || whole > ring->capacity_items / 2) {

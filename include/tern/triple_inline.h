@@ -191,8 +191,8 @@ TERN_INLINE bool tern__triple_take(tern_triple_reader *r, uint32_t word)
  *
  * @return true: there is a newer one in front. false: all as before; or TERN_ERR_CORRUPT
  *         (tern_triple_reader_status() tells), and then the word is left alone, or, if a frame's
- *         number is a lie, the frame is put aside and tern_triple_front() is NULL; or the writer
- *         has published 64 times between two steps of this call, and the next call tries again
+ *         number is a lie, the frame is put aside and tern_triple_front() is NULL; or 64 tries
+ *         in a row were overtaken by a publication, and the next call tries again
  *
  * Role: reader. Progress: wait-free: a load or a compare-exchange, at most two of them if nothing is
  *       published meanwhile, at most 65 ever.

@@ -265,6 +265,29 @@ static void stream_header_is_not_read_again_by_release(void **state)
     }
 }
 
+#if !defined(TERN_DEBUG) || !TERN_DEBUG
+/* What was lent once, and is gone at the next look, can't be released any more. */
+static void stream_release_of_a_record_that_changed_releases_nothing(void **state)
+{
+    (void)state;
+    struct fixture f = make(CAPACITY, 0, 6);
+    unsigned char data[8] = { 0 };
+    uint32_t length, kind, padding = TERN__STREAM_PADDING, wrong = CAPACITY;
+    tern_stream_consumer_release_every(&f.c, 1);
+    assert_true(tern_stream_send(&f.p, 1, data, 8));
+    assert_non_null(tern_stream_peek(&f.c, &length, &kind));
+    memcpy(unit_at(&f, 6), &wrong, 4);
+    assert_null(tern_stream_peek(&f.c, &length, &kind));
+    tern_stream_release(&f.c);
+    assert_int_equal(tern_a32_load_relaxed(&f.shared->consumer.word), 6 << 1);
+    memcpy(unit_at(&f, 6), &padding, 4);
+    assert_null(tern_stream_peek(&f.c, &length, &kind));
+    tern_stream_release(&f.c);
+    assert_int_equal(tern_a32_load_relaxed(&f.shared->consumer.word), 8 << 1);
+    drop(&f);
+}
+#endif
+
 /* The producer's header of a reserved record is the consumer's to spoil; it is not read back. */
 static void stream_producer_reads_no_header_back(void **state)
 {
@@ -394,6 +417,9 @@ int main(void)
         cmocka_unit_test(stream_bounds_whatever_length_the_producer_writes),
         cmocka_unit_test(stream_of_nothing_but_padding_is_corrupt),
         cmocka_unit_test(stream_header_is_not_read_again_by_release),
+#if !defined(TERN_DEBUG) || !TERN_DEBUG
+        cmocka_unit_test(stream_release_of_a_record_that_changed_releases_nothing),
+#endif
         cmocka_unit_test(stream_producer_reads_no_header_back),
         cmocka_unit_test(stream_bounds_whatever_index_the_peer_writes),
         cmocka_unit_test(stream_geometry_is_not_read_after_attach),
