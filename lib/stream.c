@@ -87,6 +87,11 @@ void tern_stream_consumer_release_every(tern_stream_consumer *c, uint64_t bytes)
         (uint32_t)((bytes + TERN__STREAM_UNIT_BYTES - 1) / TERN__STREAM_UNIT_BYTES));
 }
 
+tern_status tern_stream_producer_bind(tern_stream_producer *p, const tern_bell *bell, uint32_t source)
+{
+    return tern_ring_producer_bind(&p->ring, bell, source);
+}
+
 void tern_stream_detach_producer(tern_stream_producer *p)
 {
     tern__memset(p, 0, sizeof *p);

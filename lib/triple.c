@@ -164,6 +164,14 @@ tern_status tern_triple_attach_reader(tern_triple_reader *r, void *memory, size_
     return TERN_OK;
 }
 
+tern_status tern_triple_writer_bind(tern_triple_writer *w, const tern_bell *bell, uint32_t source)
+{
+    if (bell && source >= bell->sources) return TERN_ERR_ARGUMENT;
+    w->bell = bell;
+    w->bell_source = source;
+    return TERN_OK;
+}
+
 void tern_triple_detach_writer(tern_triple_writer *w)
 {
     tern__memset(w, 0, sizeof *w);
@@ -196,10 +204,12 @@ void tern_triple_close_writer(tern_triple_writer *w)
         if (!tern_a32_cas_release(&shared->word, &seen, next, TRIPLE_4_CLOSE_WAKE)) continue;
         tern__triple_writer_left(w, next);
         if (was & TERN__TRIPLE_SLEEP) tern_word_wake(&shared->word);
+        tern__bell_ring_bound(w->bell, w->bell_source);
         return;
     }
     w->status = TERN_ERR_CORRUPT;
     tern_word_wake(&shared->word);
+    tern__bell_ring_bound(w->bell, w->bell_source);
 }
 
 void tern_triple_close_reader(tern_triple_reader *r)

@@ -215,6 +215,10 @@ TERN_API tern_status tern_stream_consumer_status(tern_stream_consumer *c);
  */
 TERN_API void tern_stream_consumer_release_every(tern_stream_consumer *c, uint64_t bytes);
 
+/** Ring a bell after each publication (padding included), so that one consumer can sleep for any of
+ *  many objects; as tern_ring_producer_bind(). Role: producer. Progress: wait-free. */
+TERN_API tern_status tern_stream_producer_bind(tern_stream_producer *p, const tern_bell *bell, uint32_t source);
+
 /** Look at a stream without an end. Every check of attach, nothing is written.
  *  @return as tern_stream_attach_producer(). Role: any. Progress: wait-free. */
 TERN_API tern_status tern_stream_inspect(tern_stream_info *info, const void *memory, size_t size_bytes);

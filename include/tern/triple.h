@@ -33,7 +33,7 @@
 #ifndef TERN_TRIPLE_H
 #define TERN_TRIPLE_H
 
-#include "wait.h"
+#include "bell.h"
 
 /* ---- Shared bytes ---------------------------------------------------------- */
 
@@ -101,6 +101,8 @@ typedef struct tern_triple_writer {
     uint32_t word;               /* as we left it, without SLEEP */
     uint32_t guess;              /* what it will be at the next publication */
     uint32_t stride_bytes;
+    uint32_t bell_source;
+    const tern_bell *bell;       /* rung after each publication; NULL: none */
     struct tern_triple_buffer *back;
     struct tern_triple_buffer *buffers;
     struct tern_triple_shared *shared;
@@ -222,6 +224,22 @@ TERN_API tern_status tern_triple_writer_status(tern_triple_writer *w);
  *  front; TERN_ERR_CORRUPT: the word or a frame's number made no sense. Role: reader.
  *  Progress: wait-free. Order: acquire [TRIPLE-3]. Crash: changes nothing shared. */
 TERN_API tern_status tern_triple_reader_status(tern_triple_reader *r);
+
+/**
+ * Ring a bell after each publication, so that one thread can sleep for any of many objects.
+ *
+ * From now on publish and close_writer ring the source after the word has changed. The reader waits
+ * on the bell, collects it, and updates the triple buffers that rang.
+ *
+ * @param bell   the caller's view of the bell: the writer keeps a pointer to it, so it stays where
+ *               it is, attached, until detach or the next bind; NULL: ring no more
+ * @param source 0 to bell->sources - 1
+ * @return TERN_OK; TERN_ERR_ARGUMENT: no such source
+ *
+ * Role: writer. Progress: wait-free. Order: none; each ring is a release [BELL-1].
+ * Crash: dying between publication and ring leaves the frame to the source's next ring.
+ */
+TERN_API tern_status tern_triple_writer_bind(tern_triple_writer *w, const tern_bell *bell, uint32_t source);
 
 /** Look at a triple buffer without an end: at its header alone, and nothing is written. Every check of
  *  attach but that of a buffer's number.

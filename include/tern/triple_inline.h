@@ -144,6 +144,7 @@ TERN_INLINE bool tern_triple_publish(tern_triple_writer *w)
             /* the reader will do what it did: read or not, asleep or not */
             if (!(was & TERN__TRIPLE_FRESH)) w->guess = tern__triple_after_update(next) | (was & TERN__TRIPLE_SLEEP);
             if (TERN_UNLIKELY(was & TERN__TRIPLE_SLEEP)) tern_word_wake(&shared->word);
+            tern__bell_ring_bound(w->bell, w->bell_source);
             return (was & TERN__TRIPLE_FRESH) != 0;
         }
         if (TERN_UNLIKELY(!tern__triple_writer_expects(w, seen))) break;

@@ -8,6 +8,7 @@
 #include "../../lib/base.c"
 #include "../../lib/bell.c"
 #include "../../lib/ring.c"
+#include "../../lib/triple.c"
 
 #include "sites_bell.h"
 
@@ -309,6 +310,50 @@ template <uint32_t Items, uint32_t Rings> struct many_rings : rl::test_suite<man
     }
 };
 
+/// A triple buffer behind a bell: its reader sleeps on the bell alone, and sees the last frame.
+template <uint32_t Frames> struct bell_of_triple : rl::test_suite<bell_of_triple<Frames>, 2> {
+    struct {
+        tern_triple_shared shared;
+        struct {
+            tern_triple_buffer header;
+            unsigned char frame[64];
+        } buffer[3];
+    } bytes;
+    model_payload geometry, frame[3];
+    bell_memory<1> memory;
+    void before()
+    {
+        memory.make();
+        tern_triple_desc desc = { 4 };
+        model_watch(geometry, &bytes.shared.geometry, sizeof bytes.shared.geometry, sizeof bytes.shared.geometry);
+        for (int i = 0; i < 3; i++) model_watch(frame[i], bytes.buffer[i].frame, 4, 4);
+        RL_ASSERT(tern_triple_format(&bytes, sizeof bytes, &desc) == TERN_OK);
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) {
+            tern_triple_writer w;
+            RL_ASSERT(tern_triple_attach_writer(&w, &bytes, sizeof bytes) == TERN_OK);
+            RL_ASSERT(tern_triple_writer_bind(&w, &memory.bell, 0) == TERN_OK);
+            for (uint32_t i = 1; i <= Frames; i++) {
+                tern_copy_to_shared(tern_triple_back(&w), &i, sizeof i);
+                tern_triple_publish(&w);
+            }
+            return;
+        }
+        tern_triple_reader r;
+        uint32_t seen = 0;
+        RL_ASSERT(tern_triple_attach_reader(&r, &bytes, sizeof bytes) == TERN_OK);
+        while (seen != Frames) {
+            RL_ASSERT(tern_bell_wait(&memory.bell, TERN_WAIT_FOREVER) == TERN_OK);
+            tern_bell_collect(&memory.bell);
+            if (!tern_triple_update(&r)) continue;
+            tern_copy_from_shared(&seen, tern_triple_front(&r), sizeof seen);
+            RL_ASSERT(seen == tern_triple_frame(&r));
+        }
+    }
+};
+
 /// Attach while the other thread still formats: NOT_READY, or everything.
 struct attach_while_formatting : rl::test_suite<attach_while_formatting, 2> {
     bell_memory<33> memory;
@@ -429,6 +474,7 @@ int main(int argc, char **argv)
         { "close after a sleeper died", rl::simulate<close_after_dead_sleeper>,
           rl::simulate<close_after_dead_sleeper> },
         { "armed, asleep on an eventfd", rl::simulate<arming<2>>, rl::simulate<arming<1>> },
+        { "a bell for a triple buffer", rl::simulate<bell_of_triple<3>>, rl::simulate<bell_of_triple<2>> },
         { "one bell for 2 rings", rl::simulate<many_rings<2, 2>>, rl::simulate<many_rings<1, 1>> },
         { "the mistakes' frame without a mistake", rl::simulate<mistaken<mistake::none, 2>>,
           rl::simulate<mistaken<mistake::none, 1>> },

@@ -6,6 +6,7 @@
 #include "model.hpp"
 
 #include "../../lib/base.c"
+#include "../../lib/bell.c"
 #include "../../lib/ring.c"
 #include "../../lib/stream.c"
 

@@ -11,6 +11,7 @@ static uint32_t publish_tries = 4, update_tries = 64;
 #define TERN__TRIPLE_UPDATE_TRIES update_tries
 
 #include "../../lib/base.c"
+#include "../../lib/bell.c"
 #include "../../lib/triple.c"
 
 #include "sites_triple.h"

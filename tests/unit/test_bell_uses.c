@@ -103,6 +103,42 @@ static void ring_bound_rings_after_each_publication(void **state)
     drop_rings(&r);
 }
 
+/* Triples and streams on the same bell as rings: wait for any. */
+static void triple_and_stream_bound_ring_after_each_publication(void **state)
+{
+    (void)state;
+    struct rings r = make_rings(TERN_RING_WAITABLE);
+    tern_triple_desc triple = { 8 };
+    tern_stream_desc stream = { 256, TERN_STREAM_WAITABLE };
+    tern_triple_writer w;
+    tern_stream_producer p;
+    void *frames = unit_memory(tern_triple_size(&triple)), *records = unit_memory(tern_stream_size(&stream));
+    assert_status(tern_triple_format(frames, tern_triple_size(&triple), &triple), TERN_OK);
+    assert_status(tern_stream_format(records, tern_stream_size(&stream), &stream), TERN_OK);
+    assert_status(tern_triple_attach_writer(&w, frames, tern_triple_size(&triple)), TERN_OK);
+    assert_status(tern_stream_attach_producer(&p, records, tern_stream_size(&stream)), TERN_OK);
+    assert_status(tern_triple_writer_bind(&w, &r.f.bell, r.f.bell.sources), TERN_ERR_ARGUMENT);
+    assert_status(tern_stream_producer_bind(&p, &r.f.bell, r.f.bell.sources), TERN_ERR_ARGUMENT);
+    tern_triple_publish(&w);
+    expect(&r.f);                                   /* refused: not bound */
+    assert_status(tern_triple_writer_bind(&w, &r.f.bell, 1), TERN_OK);
+    assert_status(tern_stream_producer_bind(&p, &r.f.bell, 2), TERN_OK);
+    expect(&r.f);                                   /* binding rings nothing */
+    tern_triple_publish(&w);
+    assert_int_equal(tern_bell_collect(&r.f.bell), 1u << 1);
+    assert_true(tern_stream_send(&p, 7, "abc", 3));
+    assert_int_equal(tern_bell_collect(&r.f.bell), 1u << 2);
+    tern_triple_close_writer(&w);
+    tern_stream_close_producer(&p);
+    assert_int_equal(tern_bell_collect(&r.f.bell), 3u << 1);
+    assert_status(tern_triple_writer_bind(&w, NULL, 0), TERN_OK);
+    tern_triple_publish(&w);
+    expect(&r.f);                                   /* unbound */
+    free(frames);
+    free(records);
+    drop_rings(&r);
+}
+
 enum { ITEMS = 50000 };
 
 static void *push_all(void *argument)
@@ -321,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ring_bind_refuses_plain_rings_and_wrong_sources),
         cmocka_unit_test(ring_bound_rings_after_each_publication),
+        cmocka_unit_test(triple_and_stream_bound_ring_after_each_publication),
         cmocka_unit_test(ring_consumer_sleeps_for_any_of_many),
 #if defined(__linux__)
         cmocka_unit_test(bell_wakes_epoll_in_one_process),
