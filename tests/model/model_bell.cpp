@@ -463,8 +463,8 @@ int main(int argc, char **argv)
     model_runner runner({
         { "flat, 2 ringers", rl::simulate<ring_and_wait<4, 2, 2>>, rl::simulate<ring_and_wait<4, 1, 2>> },
         { "33 sources, 2 ringers", rl::simulate<ring_and_wait<33, 2, 2>>, rl::simulate<ring_and_wait<33, 1, 2>> },
-        { "993 sources in runs of 2 leaves", rl::simulate<ring_and_wait<993, 2, 2>>,
-          rl::simulate<ring_and_wait<993, 1, 1>> },
+        { "2,048 sources in runs of 4 leaves", rl::simulate<ring_and_wait<2048, 2, 2>>,
+          rl::simulate<ring_and_wait<2048, 1, 2>> },
         { "flat, counting", rl::simulate<counting<4, 2, 3>>, rl::simulate<counting<4, 1, 3>> },
         { "33 sources, counting", rl::simulate<counting<33, 2, 3>>, rl::simulate<counting<33, 1, 2>> },
         { "a marker that died half-way", rl::simulate<dead_marker>, rl::simulate<dead_marker> },

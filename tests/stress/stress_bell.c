@@ -63,6 +63,7 @@ typedef struct run {
     int (*collect)(struct run *r);
     uint64_t rings, seed;
     uint32_t sources, spin_checks;
+    bool victims;                     /* processes: others ring as well, and are killed at it */
     void *bell;                       /* what they collect */
     void *answer[RINGERS];            /* items only: a bell back to each ringer */
     void *queue[RINGERS];             /* rings only */
@@ -244,12 +245,35 @@ static void *side_thread(void *argument)
     return NULL;
 }
 
+/* Ringers that are killed wherever they are just then, half-way through a ring too. Nothing that the
+ * others ring may be lost by it. */
+static void kill_victims(run *r)
+{
+    enum { VICTIMS = 100 };
+    uint64_t random = mix(r->seed) | 1;
+    for (int i = 0; i < VICTIMS; i++) {
+        pid_t victim = fork();
+        if (victim == 0) {
+            tern_bell bell;
+            if (attach(&bell, r->bell, r->sources, 0) != TERN_OK) _exit(1);
+            for (;;) tern_bell_ring(&bell, (uint32_t)(next_random(&random) >> 32) % r->sources);
+        }
+        usleep((useconds_t)(next_random(&random) % 1000));
+        if (victim > 0) kill(victim, SIGKILL), waitpid(victim, NULL, 0);
+        next_random(&random);
+    }
+}
+
 static int run_all(run *r, bool processes)
 {
     struct side side[RINGERS];
     pthread_t thread[RINGERS];
-    pid_t child[RINGERS];
+    pid_t child[RINGERS], killer = 0;
     int failed = 0;
+    if (processes && r->victims && (killer = fork()) == 0) {
+        kill_victims(r);
+        _exit(0);
+    }
     for (uint32_t i = 0; i < RINGERS; i++) {
         side[i] = (struct side){ r, i, 1 };
         if (!processes) {
@@ -272,6 +296,7 @@ static int run_all(run *r, bool processes)
         for (uint32_t i = 0; i < RINGERS && processes; i++) kill(child[i], SIGKILL);
         _exit(1);
     }
+    if (killer > 0) waitpid(killer, NULL, 0);
     for (uint32_t i = 0; i < RINGERS; i++) {
         int status = 1;
         if (processes) waitpid(child[i], &status, 0);
@@ -365,6 +390,8 @@ int main(int argc, char **argv)
         { .name = "counters, 31 sources", .ring = ring_counters, .collect = collect_counters, .sources = 31 },
         { .name = "counters, 1,000 sources, spinning", .ring = ring_counters, .collect = collect_counters,
           .sources = 1000, .spin_checks = 100 },
+        { .name = "counters, 33 sources, some ringers are killed", .ring = ring_counters,
+          .collect = collect_counters, .sources = 33, .victims = true },
         { .name = "counters, 65,536 sources", .ring = ring_counters, .collect = collect_counters,
           .sources = MAX_SOURCES },
         { .name = "plain items, 31 sources", .ring = ring_items, .collect = collect_items, .sources = 31 },
@@ -376,6 +403,7 @@ int main(int argc, char **argv)
     for (int processes = 0; processes < 2; processes++) {
         for (int i = 0; i < kinds && !only_wakes; i++) {
             run r = runs[i];
+            if (r.victims && !processes) continue;
             r.rings = r.ring == ring_items ? count / 10 : count;
             r.seed = mix(seed + (uint64_t)(i * 2 + processes)) | 1;
             failed += stress(r, processes, ++number) == UINT64_MAX;
