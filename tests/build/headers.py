@@ -33,6 +33,27 @@ bool push(tern_ring_producer *p);
 bool push(tern_ring_producer *p) { int number = 42; return tern_ring_push(p, &number); }
 int pop(tern_ring_consumer *c);
 int pop(tern_ring_consumer *c) { int number = 0; return tern_ring_pop(c, &number) ? number : -1; }
+#include <tern/stream.h>
+bool send(tern_stream_producer *p);
+bool send(tern_stream_producer *p) { int number = 42; return tern_stream_send(p, 1, &number, sizeof number) && tern_stream_send(p, 2, NULL, 0); }
+int receive(tern_stream_consumer *c);
+int receive(tern_stream_consumer *c)
+{
+    int number = 0;
+    uint32_t length = 0, kind = 0;
+    if (tern_stream_receive(c, NULL, 0, &length, &kind)) return 0;
+    return tern_stream_receive(c, &number, sizeof number, &length, &kind) ? number : -1;
+}
+uint32_t in_place(tern_stream_producer *p, tern_stream_consumer *c);
+uint32_t in_place(tern_stream_producer *p, tern_stream_consumer *c)
+{
+    uint32_t length = 0, kind = 0;
+    void *at = tern_stream_reserve(p, 8);
+    if (at) tern_stream_set_kind(p, 3);
+    if (at) tern_stream_commit(p, 5);
+    if (tern_stream_peek(c, &length, &kind)) tern_stream_release(c);
+    return length + kind;
+}
 '''
 
 
@@ -54,7 +75,8 @@ def run_typed(pair, standard, folder):
 def hidden_without_blocking():
     """With TERN_NONBLOCKING a blocking call does not even exist."""
     for call in 'tern_word_wait', 'tern_ring_producer_wait', 'tern_ring_consumer_wait', 'tern_ring_push_wait', \
-            'tern_ring_pop_wait':
+            'tern_ring_pop_wait', 'tern_stream_reserve_wait', 'tern_stream_send_wait', 'tern_stream_peek_wait', \
+            'tern_stream_receive_wait':
         text = f'#include <tern/tern.h>\nvoid *use(void);\nvoid *use(void) {{ return (void *)(uintptr_t){call}; }}\n'
         command = ['gcc', '-std=c11', *INCLUDE, '-fsyntax-only', '-x', 'c', '-']
         run(command, input=text)
@@ -62,10 +84,13 @@ def hidden_without_blocking():
                        lambda: run([*command, '-DTERN_NONBLOCKING'], input=text))
 
 
-def ring_inline_refuses():
-    expect_failure('ring_inline.h was included by itself',
-                   lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'],
-                               input='#include <tern/ring_inline.h>\n'))
+def inline_parts_refuse():
+    parts = sorted(path.name for path in (ROOT / 'include/tern').glob('*_inline.h'))
+    expect('ring_inline.h' in parts, 'ring_inline.h was not found')
+    for part in parts:
+        expect_failure(f'{part} was included by itself',
+                       lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'],
+                                   input=f'#include <tern/{part}>\n'))
 
 
 def atomics_in(files):
@@ -99,7 +124,7 @@ def main(folder):
         for standard in 'c11', 'c++11', 'c++20':
             tap.case(f'typed ring runs: {pair[0]} {standard}', run_typed, pair, standard, folder)
     tap.case('TERN_NONBLOCKING hides every blocking call', hidden_without_blocking)
-    tap.case('ring_inline.h refuses to be included alone', ring_inline_refuses)
+    tap.case('parts of headers refuse to be included alone', inline_parts_refuse)
     tap.case('atomics live in include/tern/atomic.h alone', atomics_live_in_one_place)
     tap.run()
 
