@@ -142,10 +142,8 @@ static tern_status stream_wait_room(tern_stream_producer *p, uint32_t length, ui
     p->ring.may_block = p->may_block;
     while (!tern__stream_room(p, length)) {
         tern_status status = tern_stream_producer_status(p);
-        if (status != TERN_OK) return status;
-        uint32_t units = tern__stream_units(length);
-        uint32_t whole = tern__ring_until_wrap(p->ring.tail, p->ring.capacity_items);
-        status = tern__ring_wait_space(&p->ring, units < whole ? units : whole, &patience);
+        /* enough for the record is more than enough for the padding in front of it */
+        if (status == TERN_OK) status = tern__ring_wait_space(&p->ring, tern__stream_units(length), &patience);
         if (status != TERN_OK) return status;
     }
     return TERN_OK;
