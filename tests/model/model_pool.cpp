@@ -399,6 +399,11 @@ struct condemned : rl::test_suite<condemned, 3> {
 struct retirement : rl::test_suite<retirement, 2> {
     pool_memory<2> memory;
     rl::atomic<int> seen[3][2];
+    void note(tern_handle h)
+    {
+        uint32_t generation = h.generation - (TERN__POOL_LAST_GENERATION - 1);
+        RL_ASSERT(seen[h.index][generation].fetch_add(1, rl::mo_relaxed, $) == 0);
+    }
     void before()
     {
         memory.make(TERN__POOL_LAST_GENERATION - 1);
@@ -411,7 +416,7 @@ struct retirement : rl::test_suite<retirement, 2> {
         void *item;
         RL_ASSERT(tern_pool_was_retired(&memory.pool) <= 2);
         while (tern_pool_alloc(&memory.pool, &h, &item) == TERN_OK) {
-            RL_ASSERT(seen[h.index][h.generation - (TERN__POOL_LAST_GENERATION - 1)].fetch_add(1, rl::mo_relaxed, $) == 0);
+            note(h);
             RL_ASSERT(tern_pool_free(&memory.pool, h) == TERN_OK);
         }
         RL_ASSERT(tern_pool_was_retired(&memory.pool) == 2 && tern_pool_was_live(&memory.pool) == 0);
@@ -424,7 +429,7 @@ struct retirement : rl::test_suite<retirement, 2> {
             tern_status status = tern_pool_alloc(&memory.pool, &h, &item);
             RL_ASSERT(status == TERN_OK || status == TERN_ERR_FULL);
             if (status != TERN_OK) continue;
-            RL_ASSERT(seen[h.index][h.generation - (TERN__POOL_LAST_GENERATION - 1)].fetch_add(1, rl::mo_relaxed, $) == 0);
+            note(h);
             if (id == 0) RL_ASSERT(tern_pool_pin(&memory.pool, h) == item);
             RL_ASSERT(tern_pool_free(&memory.pool, h) >= TERN_OK);
             if (id == 0) tern_pool_unpin(&memory.pool, h);
