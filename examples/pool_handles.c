@@ -68,8 +68,9 @@ int main(void)
     pthread_join(thread, NULL);
     entity last;
     bool refused = tern_pool_read(&pool, h, &last, sizeof last) == TERN_ERR_STALE;
-    printf("%llu entities: %llu used, %llu gone before, %llu wrong; the last one is %s\n", (unsigned long long)ENTITIES,
-           (unsigned long long)used, (unsigned long long)gone, (unsigned long long)wrong, refused ? "stale" : "NOT STALE");
+    printf("%llu entities: %llu used, %llu gone before, %llu wrong; the last one is %s\n",
+           (unsigned long long)ENTITIES, (unsigned long long)used, (unsigned long long)gone,
+           (unsigned long long)wrong, refused ? "stale" : "NOT STALE");
     bool fine = used + gone == ENTITIES && wrong == 0 && refused && tern_pool_was_live(&pool) == 0;
     free(pool_memory);
     free(ring_memory);

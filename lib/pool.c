@@ -309,8 +309,8 @@ static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint
     if (handle.index >= pool->slots || handle.generation > TERN__POOL_LAST_GENERATION) return TERN_ERR_STALE;
     struct tern_pool_slot *slot = tern__pool_slot(pool, handle.index);
     uint32_t next = handle.generation + 1;
-    /* relaxed: the compare-exchange orders */
-    uint64_t word = tern_a64_load_relaxed(&slot->word);
+    /* a guess, as in tern_pool_pin() */
+    uint64_t word = tern__pool_life(handle.generation, TERN__POOL_LIVE);
     for (uint32_t tries = 0; tries < TERN__POOL_TRIES; tries++) {
         if (!tern__pool_is_live(word, handle.generation)) return TERN_ERR_STALE;
         uint64_t pins = (word & TERN__POOL_PINS_MASK) + add_pins;

@@ -17,7 +17,8 @@ static void pool_stride_keeps_small_items_on_the_line_of_their_word(void **state
 {
     (void)state;
     const struct { uint32_t item, stride; } strides[] = {
-        { 1, 32 }, { 16, 32 }, { 17, 64 }, { 48, 64 }, { 49, 128 }, { 112, 128 }, { 113, 192 }, { 1u << 30, (1u << 30) + 64 },
+        { 1, 32 }, { 16, 32 }, { 17, 64 }, { 48, 64 }, { 49, 128 }, { 112, 128 }, { 113, 192 },
+        { 1u << 30, (1u << 30) + 64 },
     };
     for (size_t i = 0; i < sizeof strides / sizeof *strides; i++) {
         uint64_t expected = 512 + 4 * (uint64_t)strides[i].stride;
@@ -153,7 +154,8 @@ static void call_everything(fixture *f)
         if (tern_pool_pin(&f->pool, h)) tern_pool_unpin(&f->pool, h);
         assert_true(tern_pool_read(&f->pool, h, &copy, 8) <= 0);
         tern_status status = tern_pool_free(&f->pool, h);
-        assert_true(status == TERN_OK || status == TERN_DEFERRED || status == TERN_ERR_STALE || status == TERN_ERR_CORRUPT);
+        assert_true(status == TERN_OK || status == TERN_DEFERRED || status == TERN_ERR_STALE
+                    || status == TERN_ERR_CORRUPT);
     }
     while ((item = tern_pool_walk(&f->pool, &cursor, &h)) != NULL) {
         assert_true((unsigned char *)item > begin && (unsigned char *)item + 8 <= end);
