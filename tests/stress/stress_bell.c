@@ -5,55 +5,14 @@
  *   stress_bell [rings] [seed]            counters, plain items and rings behind bells, threads and processes
  *   stress_bell --wakes [wakes] [seed]    only: ringer and collector put each other to sleep
  */
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "stress.h"
 
-#include <tern/tern.h>
+#include <signal.h>
 
 enum { RINGERS = 3, MAX_SOURCES = 65536 };
 
 typedef struct { uint64_t sequence, check; } item;
 TERN_RING_DEFINE(item_ring, item)
-
-/* ---- Random numbers: xorshift64*, one a side, from the printed seed ------------------ */
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdu;
-    return x ^ x >> 33;
-}
-
-/* How often this thread really slept: voluntary context switches, as the kernel counts them. */
-static uint64_t sleeps_so_far(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return (uint64_t)usage.ru_nvcsw;
-}
-
-static void pause_a_little(uint64_t *random)
-{
-    uint64_t r = next_random(random);
-    if (r % 256 == 0) sched_yield();
-    else if (r % 16 == 0) for (uint64_t i = 0; i < (r >> 32) % 256; i++) tern_cpu_relax();
-}
 
 /* ---- One run: everything that is shared --------------------------------------------------- */
 
@@ -383,8 +342,7 @@ int main(int argc, char **argv)
     bool only_wakes = argc > 1 && strcmp(argv[1], "--wakes") == 0;
     int at = only_wakes ? 2 : 1, failed = 0, number = 0;
     uint64_t count = argc > at ? strtoull(argv[at], NULL, 10) : only_wakes ? 1000000 : 200000;
-    uint64_t seed = argc > at + 1 ? strtoull(argv[at + 1], NULL, 10) : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
-    printf("# seed %llu, wait back end %s\n", (unsigned long long)seed, tern_wait_backend());
+    uint64_t seed = stress_seed(argc > at + 1 ? argv[at + 1] : NULL);
 
     const run runs[] = {
         { .name = "counters, 31 sources", .ring = ring_counters, .collect = collect_counters, .sources = 31 },

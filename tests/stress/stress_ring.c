@@ -6,37 +6,10 @@
  *   stress_ring [items] [seed]             all forms, plain and waitable, threads and processes
  *   stress_ring --sleeps [sleeps] [seed]   only the lost-wake-up test
  */
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <tern/tern.h>
+#include "stress.h"
 
 typedef struct { uint64_t sequence, check; } item;
 TERN_RING_DEFINE(item_ring, item)
-
-/* ---- Random numbers: xorshift64*, one a side, from the printed seed ------------------ */
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdu;
-    return x ^ x >> 33;
-}
 
 static uint64_t sum_next(uint64_t sum, const item *it)
 {
@@ -60,20 +33,11 @@ typedef struct result {
     int failed;
 } result;
 
-/* How often this thread really slept: voluntary context switches, as the kernel counts them. */
-static uint64_t sleeps_so_far(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return (uint64_t)usage.ru_nvcsw;
-}
-
-static void pause_a_little(uint64_t *random)
-{
-    uint64_t r = next_random(random);
-    if (r % 4096 == 0) sched_yield();
-    else if (r % 64 == 0) for (uint64_t i = 0; i < (r >> 32) % 64; i++) tern_cpu_relax();
-}
+/* One side of a run. */
+typedef struct side {
+    const run *r;
+    result out;
+} side;
 
 static uint32_t produce_some(tern_ring_producer *p, uint64_t sequence, uint64_t left, uint64_t *random,
                              const run *r)
@@ -95,8 +59,10 @@ static uint32_t produce_some(tern_ring_producer *p, uint64_t sequence, uint64_t 
     return status == TERN_OK ? 1 : UINT32_MAX;
 }
 
-static void produce(const run *r, result *out)
+static void produce(void *argument)
 {
+    const run *r = ((side *)argument)->r;
+    result *out = &((side *)argument)->out;
     tern_ring_producer p;
     uint64_t random = r->seed * 2 + 1, sequence = 0;
     uint64_t slept_before = sleeps_so_far();
@@ -133,8 +99,10 @@ static uint32_t consume_some(tern_ring_consumer *c, item *batch, const item **it
     return item_ring_pop_wait(c, batch, TERN_WAIT_FOREVER) == TERN_OK;
 }
 
-static void consume(const run *r, result *out)
+static void consume(void *argument)
 {
+    const run *r = ((side *)argument)->r;
+    result *out = &((side *)argument)->out;
     tern_ring_consumer c;
     uint64_t random = r->seed * 2 + 99, sequence = 0;
     item batch[64];
@@ -158,44 +126,16 @@ static void consume(const run *r, result *out)
     out->sleeps = sleeps_so_far() - slept_before;
 }
 
-struct side {
-    const run *r;
-    result out;
-};
-
-static void *producer_thread(void *argument)
+/* @return whether both sides were right, and of one opinion */
+static bool run_both(const run *r, bool processes, result *produced, result *consumed)
 {
-    struct side *side = argument;
-    produce(side->r, &side->out);
-    return NULL;
-}
-
-/* The producer's result, from a thread or from a process of its own. */
-static int run_both(const run *r, bool processes, result *produced, result *consumed)
-{
-    memset(produced, 0, sizeof *produced);
-    memset(consumed, 0, sizeof *consumed);
-    if (!processes) {
-        struct side side = { r, *produced };
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, producer_thread, &side) != 0) return 1;
-        consume(r, consumed);
-        pthread_join(thread, NULL);
-        *produced = side.out;
-        return 0;
-    }
-    int ends[2], status = 1;
-    if (pipe(ends) != 0) return 1;
-    pid_t child = fork();
-    if (child == 0) {
-        produce(r, produced);
-        _exit(write(ends[1], produced, sizeof *produced) != (ssize_t)sizeof *produced);
-    }
-    consume(r, consumed);
-    bool whole = read(ends[0], produced, sizeof *produced) == (ssize_t)sizeof *produced;
-    close(ends[0]);
-    close(ends[1]);
-    return waitpid(child, &status, 0) != child || status != 0 || !whole;
+    side producer = { .r = r }, consumer = { .r = r };
+    bool ran = stress_both(processes, (stress_side){ produce, &producer, sizeof producer, false },
+                           (stress_side){ consume, &consumer, sizeof consumer, false });
+    *produced = producer.out;
+    *consumed = consumer.out;
+    return ran && !produced->failed && !consumed->failed && consumed->items == r->items && produced->items == r->items
+        && produced->sum == consumed->sum;
 }
 
 static int stress(run r, bool processes, int number)
@@ -216,24 +156,21 @@ static int stress(run r, bool processes, int number)
     /* relaxed: no other thread yet */
     tern_a32_store_relaxed(&shared->producer.word, r.start << 1);
     tern_a32_store_relaxed(&shared->consumer.word, r.start << 1);
-    int failed = run_both(&r, processes, &produced, &consumed);
-    failed = failed || produced.failed || consumed.failed || consumed.items != r.items || produced.items != r.items
-        || produced.sum != consumed.sum;
-    printf("%sok %d - %s, %s: %llu of %llu items, checksum %016llx %s, %llu + %llu sleeps\n", failed ? "not " : "", number,
-           r.name, processes ? "processes" : "threads", (unsigned long long)consumed.items, (unsigned long long)r.items,
-           (unsigned long long)consumed.sum, produced.sum == consumed.sum ? "agrees" : "DIFFERS",
-           (unsigned long long)produced.sleeps, (unsigned long long)consumed.sleeps);
-    fflush(stdout);
+    bool ok = run_both(&r, processes, &produced, &consumed);
+    stress_report(ok, number, "%s, %s: %llu of %llu items, checksum %016llx %s, %llu + %llu sleeps", r.name,
+                  processes ? "processes" : "threads", (unsigned long long)consumed.items, (unsigned long long)r.items,
+                  (unsigned long long)consumed.sum, produced.sum == consumed.sum ? "agrees" : "DIFFERS",
+                  (unsigned long long)produced.sleeps, (unsigned long long)consumed.sleeps);
     tern_shm_close(&region);
-    return failed;
+    return !ok;
 }
 
 /* Sleep until the number asked for is reached, in portions; nothing but waits, no spinning. */
 static int stress_sleeps(uint64_t wanted, uint64_t seed, bool processes, int number)
 {
     uint64_t total = 0, items = 0;
-    int failed = 0;
-    while (total < wanted && !failed) {
+    bool ok = true;
+    while (total < wanted && ok) {
         tern_region region;
         tern_object object;
         result produced, consumed;
@@ -245,17 +182,14 @@ static int stress_sleeps(uint64_t wanted, uint64_t seed, bool processes, int num
             || tern_region_claim(&region, "ring", TERN_TYPE_RING, r.size, &object) != TERN_OK) return 1;
         tern_ring_format(object.memory, r.size, &desc);
         r.memory = object.memory;
-        failed = run_both(&r, processes, &produced, &consumed);
-        failed = failed || produced.failed || consumed.failed || consumed.items != r.items
-            || produced.sum != consumed.sum;
+        ok = run_both(&r, processes, &produced, &consumed);
         total += produced.sleeps + consumed.sleeps;
         items += consumed.items;
         tern_shm_close(&region);
     }
-    printf("%sok %d - no wake-up lost, %s: %llu sleeps without a time-out, %llu items\n", failed ? "not " : "", number,
-           processes ? "processes" : "threads", (unsigned long long)total, (unsigned long long)items);
-    fflush(stdout);
-    return failed;
+    stress_report(ok, number, "no wake-up lost, %s: %llu sleeps without a time-out, %llu items",
+                  processes ? "processes" : "threads", (unsigned long long)total, (unsigned long long)items);
+    return !ok;
 }
 
 int main(int argc, char **argv)
@@ -263,8 +197,7 @@ int main(int argc, char **argv)
     bool only_sleeps = argc > 1 && strcmp(argv[1], "--sleeps") == 0;
     int at = only_sleeps ? 2 : 1, failed = 0, number = 0;
     uint64_t count = argc > at ? strtoull(argv[at], NULL, 10) : 1000000;
-    uint64_t seed = argc > at + 1 ? strtoull(argv[at + 1], NULL, 10) : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
-    printf("# seed %llu, wait back end %s\n", (unsigned long long)seed, tern_wait_backend());
+    uint64_t seed = stress_seed(argc > at + 1 ? argv[at + 1] : NULL);
 
     const run runs[] = {
         { .name = "plain, capacity 64", .capacity = 64, .release_every = 256 },

@@ -8,28 +8,9 @@
  *   stress_triple --frames [seconds] [seed]    processes, 64 KiB frames, flat out for so long
  *   stress_triple --wakes [sleeps] [seed]      processes that sleep, and are woken, so often
  */
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <tern/tern.h>
+#include "stress.h"
 
 enum { MOST_BYTES = 65536, WORD = 8 };
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdu;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53u;
-    return x ^ x >> 33;
-}
 
 /* ---- Frames: words from the number and the seed, a sum of them at the end ------------------- */
 
@@ -76,28 +57,6 @@ typedef struct result {
     uint64_t published, replaced, read, dropped, last, torn, out_of_order, sleeps;
     int failed;
 } result;
-
-/* How often this thread really slept: voluntary context switches, as the kernel counts them. */
-static uint64_t sleeps_so_far(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return (uint64_t)usage.ru_nvcsw;
-}
-
-/* The two sides on the first and the last processor that we may use: left alone, the scheduler likes to
- * put them on one, and then they never meet. */
-static void stand_apart(bool first)
-{
-    cpu_set_t all, one;
-    if (sched_getaffinity(0, sizeof all, &all) != 0) return;
-    int found = -1;
-    for (int i = 0; i < CPU_SETSIZE && !(first && found >= 0); i++)
-        if (CPU_ISSET((size_t)i, &all)) found = i;
-    CPU_ZERO(&one);
-    CPU_SET((size_t)found, &one);
-    sched_setaffinity(0, sizeof one, &one);
-}
 
 /* The next look after one that found nothing: at once, now and then after the others' turn. */
 static void look_again(uint64_t *misses)
@@ -217,56 +176,28 @@ static void answer_ping_pong(const run *r, result *out)
 
 /* ---- Two sides ------------------------------------------------------------------------------- */
 
-typedef void side(const run *r, result *out);
-
-static void run_apart(const run *r, side *run_side, result *out, bool first)
-{
-    cpu_set_t before;
-    bool known = sched_getaffinity(0, sizeof before, &before) == 0;
-    stand_apart(first);
-    run_side(r, out);
-    if (known) sched_setaffinity(0, sizeof before, &before);
-}
-
-struct thread_side {
+typedef struct side {
+    void (*play)(const run *r, result *out);
     const run *r;
-    side *run_side;
     result out;
-};
+} side;
 
-static void *thread_of(void *argument)
+static void run_side(void *argument)
 {
-    struct thread_side *t = argument;
-    run_apart(t->r, t->run_side, &t->out, true);
-    return NULL;
+    side *s = argument;
+    s->play(s->r, &s->out);
 }
 
 /* One side in a thread or a process of its own, the other one here. */
-static int run_both(const run *r, bool processes, side *there, side *here, result *from_there, result *from_here)
+static int run_both(const run *r, bool processes, void (*there)(const run *, result *),
+                    void (*here)(const run *, result *), result *from_there, result *from_here)
 {
-    memset(from_there, 0, sizeof *from_there);
-    memset(from_here, 0, sizeof *from_here);
-    if (!processes) {
-        struct thread_side t = { r, there, *from_there };
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, thread_of, &t) != 0) return 1;
-        run_apart(r, here, from_here, false);
-        pthread_join(thread, NULL);
-        *from_there = t.out;
-        return 0;
-    }
-    int ends[2], status = 1;
-    if (pipe(ends) != 0) return 1;
-    pid_t child = fork();
-    if (child == 0) {
-        run_apart(r, there, from_there, true);
-        _exit(write(ends[1], from_there, sizeof *from_there) != (ssize_t)sizeof *from_there);
-    }
-    run_apart(r, here, from_here, false);
-    bool whole = read(ends[0], from_there, sizeof *from_there) == (ssize_t)sizeof *from_there;
-    close(ends[0]);
-    close(ends[1]);
-    return waitpid(child, &status, 0) != child || status != 0 || !whole;
+    side s = { .play = there, .r = r }, t = { .play = here, .r = r };
+    bool ran = stress_both(processes, (stress_side){ run_side, &s, sizeof s, false },
+                           (stress_side){ run_side, &t, sizeof t, false });
+    *from_there = s.out;
+    *from_here = t.out;
+    return !ran;
 }
 
 /* Two triple buffers in new shared memory. */
@@ -338,8 +269,7 @@ int main(int argc, char **argv)
     bool only_wakes = argc > 1 && strcmp(argv[1], "--wakes") == 0;
     int at = only_frames || only_wakes ? 2 : 1, failed = 0, number = 0;
     uint64_t count = argc > at ? strtoull(argv[at], NULL, 10) : only_frames ? 60 : only_wakes ? 1000000 : 200000;
-    uint64_t seed = argc > at + 1 ? strtoull(argv[at + 1], NULL, 10) : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
-    printf("# seed %llu, wait back end %s\n", (unsigned long long)seed, tern_wait_backend());
+    uint64_t seed = stress_seed(argc > at + 1 ? argv[at + 1] : NULL);
     if (only_frames) {
         run r = { .seconds = (double)count, .seed = mix(seed), .frame_bytes = MOST_BYTES };
         failed += stress(r, true, ++number);
