@@ -35,7 +35,11 @@ int pop(tern_ring_consumer *c);
 int pop(tern_ring_consumer *c) { int number = 0; return tern_ring_pop(c, &number) ? number : -1; }
 #include <tern/stream.h>
 bool send(tern_stream_producer *p);
-bool send(tern_stream_producer *p) { int number = 42; return tern_stream_send(p, 1, &number, sizeof number) && tern_stream_send(p, 2, NULL, 0); }
+bool send(tern_stream_producer *p)
+{
+    int number = 42;
+    return tern_stream_send(p, 1, &number, sizeof number) && tern_stream_send(p, 2, NULL, 0);
+}
 int receive(tern_stream_consumer *c);
 int receive(tern_stream_consumer *c)
 {

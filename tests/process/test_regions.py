@@ -153,8 +153,8 @@ def stream_is_shown():
     shown = region["objects"][0]
     equal((shown["type"], shown["status"]), ("stream", "TERN_OK"))
     equal(shown["stream"], {
-        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "written_bytes": 70000, "read_bytes": 8000,
-        "used_bytes": 62000, "producer_closed": True, "consumer_closed": False, "producer_asleep": False,
+        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "written_bytes": 70000,
+        "read_bytes": 8000, "used_bytes": 62000, "producer_closed": True, "consumer_closed": False, "producer_asleep": False,
         "consumer_asleep": True})
     contains(run("show", name)[1], "65536 bytes, records up to 32768, waitable")
     for offset in [0, *range(8, 40, 4)]:
@@ -238,5 +238,5 @@ def rm_removes_and_tells():
 
 
 main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, each_header_word_changed,
-      each_word_of_directory_and_rings_changed, stream_is_shown, transfers_meet_a_damaged_region, files_that_are_no_regions,
-      other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])
+      each_word_of_directory_and_rings_changed, stream_is_shown, transfers_meet_a_damaged_region,
+      files_that_are_no_regions, other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])
