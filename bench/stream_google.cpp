@@ -128,11 +128,12 @@ struct ring_ends {
 };
 
 template <unsigned Size> struct typed;
-#define TYPED(size)                                                                                     \
-    TERN_RING_DEFINE(typed_##size, item<size>)                                                          \
-    template <> struct typed<size> {                                                                    \
-        static RACE_INLINE bool push(tern_ring_producer &p, const item<size> &i) { return typed_##size##_push(&p, &i); } \
-        static RACE_INLINE bool pop(tern_ring_consumer &c, item<size> &i) { return typed_##size##_pop(&c, &i); } \
+#define TYPED(size)                                                                                  \
+    TERN_RING_DEFINE(typed_##size, item<size>)                                                       \
+    template <> struct typed<size> {                                                                 \
+        using slot = item<size>;                                                                     \
+        static RACE_INLINE bool push(tern_ring_producer &p, const slot &i) { return typed_##size##_push(&p, &i); } \
+        static RACE_INLINE bool pop(tern_ring_consumer &c, slot &i) { return typed_##size##_pop(&c, &i); } \
     };
 TYPED(8)
 TYPED(64)

@@ -41,7 +41,11 @@ int update(tern_triple_reader *r);
 int update(tern_triple_reader *r) { return tern_triple_update(r) ? *(const int *)tern_triple_front(r) : -1; }
 #include <tern/stream.h>
 bool send(tern_stream_producer *p);
-bool send(tern_stream_producer *p) { int number = 42; return tern_stream_send(p, 1, &number, sizeof number) && tern_stream_send(p, 2, NULL, 0); }
+bool send(tern_stream_producer *p)
+{
+    int number = 42;
+    return tern_stream_send(p, 1, &number, sizeof number) && tern_stream_send(p, 2, NULL, 0);
+}
 int receive(tern_stream_consumer *c);
 int receive(tern_stream_consumer *c)
 {

@@ -281,8 +281,8 @@ def stream_is_shown():
     shown = region["objects"][0]
     equal((shown["type"], shown["status"]), ("stream", "TERN_OK"))
     equal(shown["stream"], {
-        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "written_bytes": 70000, "read_bytes": 8000,
-        "used_bytes": 62000, "producer_closed": True, "consumer_closed": False, "producer_asleep": False,
+        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "written_bytes": 70000,
+        "read_bytes": 8000, "used_bytes": 62000, "producer_closed": True, "consumer_closed": False, "producer_asleep": False,
         "consumer_asleep": True})
     contains(run("show", name)[1], "65536 bytes, records up to 32768, waitable")
     for offset in [0, *range(8, 40, 4)]:

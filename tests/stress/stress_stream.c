@@ -158,7 +158,10 @@ static const unsigned char *receive_one(tern_stream_consumer *c, unsigned char *
     if (r->only_waits) form |= 2;
     *lent = (form & 1) != 0;
     if (form == 0) return tern_stream_receive(c, bytes, LONGEST, length, kind) ? bytes : NULL;
-    if (form == 2) return tern_stream_receive_wait(c, bytes, LONGEST, length, kind, TERN_WAIT_FOREVER) == TERN_OK ? bytes : NULL;
+    if (form == 2) {
+        tern_status status = tern_stream_receive_wait(c, bytes, LONGEST, length, kind, TERN_WAIT_FOREVER);
+        return status == TERN_OK ? bytes : NULL;
+    }
     if (form == 1) at = tern_stream_peek(c, length, kind);
     else tern_stream_peek_wait(c, &at, length, kind, TERN_WAIT_FOREVER);
     return at;
@@ -277,14 +280,15 @@ struct attack {
 static uint32_t lying_index(uint64_t *random, uint32_t near)
 {
     uint64_t x = next_random(random);
-    return x % 16 == 0 ? (uint32_t)(x >> 32) : near + (uint32_t)((x >> 8) % (2 * HOSTILE_UNITS + 3)) - HOSTILE_UNITS - 1;
+    if (x % 16 == 0) return (uint32_t)(x >> 32);
+    return near + (uint32_t)((x >> 8) % (2 * HOSTILE_UNITS + 3)) - HOSTILE_UNITS - 1;
 }
 
 /* A header whose kind tells its length: one that was read in two pieces does not. */
 static uint64_t lying_header(uint64_t *random)
 {
-    static const uint32_t edges[] = { 0, HOSTILE_BYTES / 2, HOSTILE_BYTES / 2 + 1, HOSTILE_BYTES, 0x7fffffff, 0x80000000,
-                                      0xfffffff8, UINT32_MAX };
+    static const uint32_t edges[] = { 0, HOSTILE_BYTES / 2, HOSTILE_BYTES / 2 + 1, HOSTILE_BYTES, 0x7fffffff,
+                                      0x80000000, 0xfffffff8, UINT32_MAX };
     uint64_t x = next_random(random);
     uint32_t length = x % 4 ? (uint32_t)(x >> 8) % 48 : x % 8 ? edges[(x >> 8) % 8] : (uint32_t)(x >> 32);
     struct tern_stream_header header = { length, (uint32_t)mix(length) };
@@ -346,7 +350,8 @@ static int attacked_consumer(struct attack *a, tern_stream_consumer *c, uint32_t
     return length > sizeof out || (sizeof(void *) == 8 && kind != (uint32_t)mix(length));
 }
 
-static int attacked_producer(struct attack *a, tern_stream_producer *p, uint32_t form, uint64_t random, uint64_t *records)
+static int attacked_producer(struct attack *a, tern_stream_producer *p, uint32_t form, uint64_t random,
+                             uint64_t *records)
 {
     unsigned char bytes[HOSTILE_BYTES];
     uint32_t length = (uint32_t)(random >> 16) % (HOSTILE_BYTES / 2 + 2);
@@ -386,8 +391,8 @@ static int hostile(bool on_consumer, uint64_t calls, uint64_t seed, int number)
     tern_stream_format(memory, size, &desc);
     for (uint32_t i = 0; i < HOSTILE_UNITS; i++)
         tern_a64_store_relaxed((tern_a64 *)(void *)(a.shared + 1) + i, lying_header(&random));
-    if (tern_stream_attach_producer(&p, memory, size) != TERN_OK || tern_stream_attach_consumer(&c, memory, size) != TERN_OK
-        || pthread_create(&thread, NULL, attack_thread, &a) != 0) return 1;
+    if (tern_stream_attach_producer(&p, memory, size) != TERN_OK
+        || tern_stream_attach_consumer(&c, memory, size) != TERN_OK || pthread_create(&thread, NULL, attack_thread, &a) != 0) return 1;
     p.spin_checks = c.spin_checks = 2;
     for (; made < calls && !failed; made++) {
         uint64_t x = next_random(&random);

@@ -2,6 +2,8 @@
 /* test_stream_bounds.c: what the stream refuses: bad descriptions, bad memory, damaged headers,
  * rings, and a peer that writes whatever it likes: indices, lengths, kinds. The memory ends with
  * the object, so that under ASan an access outside ends the test. */
+#include <sys/mman.h>
+
 #include "stream_fixture.h"
 
 enum { CAPACITY = 64, UNITS = 8, MOST = 32 };
@@ -370,6 +372,48 @@ static void stream_geometry_is_not_read_after_attach(void **state)
     drop(&f);
 }
 
+/* The largest one, of which a few pages are touched: no offset or length is cut to 32 bits. */
+static void stream_of_8_gib_carries_records_of_4(void **state)
+{
+    (void)state;
+    tern_stream_desc desc = { UINT64_C(1) << 33, 0 };
+    size_t size = tern_stream_size(&desc);
+    void *memory = MAP_FAILED;
+    if (size != 0)
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) skip();
+    struct tern_ring_shared *shared = memory;
+    const uint32_t units = 1u << 30, most = 0xfffffff8u;
+    unsigned char *first = (unsigned char *)(shared + 1);
+    tern_stream_producer p;
+    tern_stream_consumer c;
+    uint32_t length, kind;
+    assert_status(tern_stream_format(memory, size, &desc), TERN_OK);
+    tern_a32_store_relaxed(&shared->producer.word, (units - 3) << 1);
+    tern_a32_store_relaxed(&shared->consumer.word, (units - 3) << 1);
+    assert_status(tern_stream_attach_producer(&p, memory, size), TERN_OK);
+    assert_status(tern_stream_attach_consumer(&c, memory, size), TERN_OK);
+    assert_true(p.capacity_bytes == UINT64_C(1) << 33 && p.max_record_bytes == most && c.max_record_bytes == most);
+    assert_true(tern_stream_send(&p, 1, "eight by", 8));
+    assert_memory_equal(first + ((uint64_t)units - 2) * 8, "eight by", 8);
+    unsigned char *at = tern_stream_reserve(&p, most);        /* behind padding of one unit */
+    assert_ptr_equal(at, first + 8);
+    at[most - 1] = 77;
+    tern_stream_commit(&p, most);
+    assert_null(tern_stream_reserve(&p, most + 1));
+    assert_status(tern_stream_producer_status(&p), TERN_ERR_ARGUMENT);
+    assert_int_equal(tern_stream_producer_was_used_bytes(&p), 24 + (uint64_t)most + 8);
+    assert_ptr_equal(tern_stream_peek(&c, &length, &kind), first + ((uint64_t)units - 2) * 8);
+    tern_stream_release(&c);
+    const unsigned char *seen = tern_stream_peek(&c, &length, &kind);
+    assert_ptr_equal(seen, at);
+    assert_true(length == most && seen[most - 1] == 77);
+    tern_stream_release(&c);
+    assert_null(tern_stream_peek(&c, &length, &kind));
+    assert_int_equal(tern_stream_consumer_was_used_bytes(&c), 0);
+    munmap(memory, size);
+}
+
 static void stream_opens_by_name_in_a_region(void **state)
 {
     (void)state;
@@ -423,6 +467,7 @@ int main(void)
         cmocka_unit_test(stream_producer_reads_no_header_back),
         cmocka_unit_test(stream_bounds_whatever_index_the_peer_writes),
         cmocka_unit_test(stream_geometry_is_not_read_after_attach),
+        cmocka_unit_test(stream_of_8_gib_carries_records_of_4),
         cmocka_unit_test(stream_opens_by_name_in_a_region),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,9 @@ for (const from of [0, 1]) {
   const way = `worker ${from} to ${1 - from}`;
 
   test(`plain stream, ${RECORDS} records, ${way}`, HANG, async () => {
-    const { produced, consumed } = await carry(from, { capacity: 4096, flags: 0, count: RECORDS, most: 100, wait: false });
+    const { produced, consumed } = await carry(from, {
+      capacity: 4096, flags: 0, count: RECORDS, most: 100, wait: false,
+    });
     assert.equal(produced.sleeps + consumed.sleeps, 0, 'nobody sleeps on a plain stream');
     assert.equal(produced.wakes + consumed.wakes, 0, 'nobody wakes on a plain stream');
   });
