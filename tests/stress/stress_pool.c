@@ -333,8 +333,9 @@ static int stress_generations(uint64_t times, int number)
     int failed = wrong > 0 || generations != allocs || live != 0 || allocs + fulls != times / END_THREADS * END_THREADS
         || (at_the_end && (retired != END_CAPACITY || allocs < (uint64_t)END_CAPACITY * before_the_end
                            || allocs >= (END_CAPACITY + 1ull) * before_the_end));
-    printf("%sok %d - end of the generations: %llu operations, %llu allocs of %llu different handles, then "
-           "%llu times full, %u of %u slots retired and one kept, %llu repeated or wrong\n", failed ? "not " : "", number,
+    printf("%sok %d - end of the generations: %llu operations, %llu allocs of %llu different handles, "
+           "then %llu times full, %u of %u slots retired and one kept, %llu repeated or wrong\n",
+           failed ? "not " : "", number,
            (unsigned long long)times, (unsigned long long)allocs, (unsigned long long)generations,
            (unsigned long long)fulls, retired, END_CAPACITY, (unsigned long long)wrong);
     munmap(memory, size);
