@@ -365,7 +365,8 @@ def rm_removes_and_tells():
     equal(run("rm", "-f", "../escape")[0], EXIT_FAILED)
 
 
-main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it, each_header_word_changed,
-      each_word_of_directory_and_rings_changed, stream_is_shown, triple_buffer_is_shown, each_word_of_a_triple_buffer_changed,
-      bell_is_shown, transfers_meet_a_damaged_region,
-      files_that_are_no_regions, other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages, rm_removes_and_tells])
+main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it,
+      each_header_word_changed, each_word_of_directory_and_rings_changed, stream_is_shown, triple_buffer_is_shown,
+      each_word_of_a_triple_buffer_changed, bell_is_shown, transfers_meet_a_damaged_region,
+      files_that_are_no_regions, other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages,
+      rm_removes_and_tells])
