@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base.c: texts of the status codes, and the hash that guards headers. */
+/* base.c: texts of the status codes, and the check that guards headers. */
 #include "internal.h"
 
 #define TERN__STATUSES(X) \
@@ -54,4 +54,19 @@ uint32_t tern__hash(uint32_t hash, const void *bytes, size_t size_bytes)
     const unsigned char *at = (const unsigned char *)bytes;
     for (size_t i = 0; i < size_bytes; i++) hash = (hash ^ at[i]) * 16777619u;
     return hash;
+}
+
+uint32_t tern__geometry_check(const void *geometry, size_t size_bytes)
+{
+    return tern__hash(TERN__HASH_START, geometry, size_bytes - sizeof(uint32_t));
+}
+
+tern_status tern__copy_geometry(void *geometry, const void *shared, size_t size_bytes)
+{
+    uint32_t version, check;
+    tern_copy_from_shared(geometry, shared, size_bytes);
+    tern__memcpy(&version, geometry, sizeof version);
+    tern__memcpy(&check, (unsigned char *)geometry + size_bytes - sizeof check, sizeof check);
+    if (version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
+    return check == tern__geometry_check(geometry, size_bytes) ? TERN_OK : TERN_ERR_CORRUPT;
 }

@@ -3,11 +3,6 @@
 #include "os/os.h"
 #include "../include/tern/bell.h"
 
-static uint32_t bell_geometry_check(const struct tern_bell_geometry *g)
-{
-    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_bell_geometry, check));
-}
-
 /* The geometry of a bell of so many sources; false if there can be no such bell. */
 static bool bell_geometry_make(struct tern_bell_geometry *g, uint32_t sources)
 {
@@ -22,7 +17,7 @@ static bool bell_geometry_make(struct tern_bell_geometry *g, uint32_t sources)
         g->root_shift = 5 + run;
     }
     g->total_size_bytes = sizeof(struct tern_bell_shared) + g->leaves * sizeof(tern_a32);
-    g->check = bell_geometry_check(g);
+    g->check = tern__geometry_check(g, sizeof *g);
     return true;
 }
 
@@ -80,9 +75,8 @@ static tern_status bell_load_geometry(struct tern_bell_geometry *g, const void *
     uint32_t magic = tern_a32_load_acquire(&shared->magic, BELL_0_ATTACH);
     if (magic == 0) return TERN_ERR_NOT_READY;
     if (magic != TERN_BELL_MAGIC) return TERN_ERR_CORRUPT;
-    tern_copy_from_shared(g, &shared->geometry, sizeof *g);
-    if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
-    if (g->check != bell_geometry_check(g)) return TERN_ERR_CORRUPT;
+    status = tern__copy_geometry(g, &shared->geometry, sizeof *g);
+    if (status != TERN_OK) return status;
 
     struct tern_bell_geometry expected;
     if (!bell_geometry_make(&expected, g->sources)) return TERN_ERR_CORRUPT;

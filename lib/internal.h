@@ -25,6 +25,14 @@ TERN_INLINE tern_status tern__check_memory(const void *memory, size_t size_bytes
     return size_bytes < header_bytes ? TERN_ERR_MEMORY : TERN_OK;
 }
 
+/* What an object is, is told by a struct that begins with the layout's version and ends with the
+ * hash of all that stands before. This is the hash. */
+uint32_t tern__geometry_check(const void *geometry, size_t size_bytes);
+
+/* Copy such a struct out of shared memory, once, after its object's magic was seen: TERN_OK,
+ * TERN_ERR_VERSION or TERN_ERR_CORRUPT. Whether its fields fit together is the object's to say. */
+tern_status tern__copy_geometry(void *geometry, const void *shared, size_t size_bytes);
+
 /* An absolute point on the monotonic clock from a time-out; FOREVER stays FOREVER. */
 TERN_INLINE uint64_t tern__deadline(uint64_t timeout_ns)
 {

@@ -34,17 +34,23 @@ static tern_status open_find_or_make(tern_region *region, const char *name, cons
     return type->compare(object->memory, (size_t)object->size_bytes, desc);
 }
 
+/* The size and format of a type's own calls, for any description; then its open_type, after its compare. */
+#define OPEN_CALLS(name) \
+    static size_t open_##name##_size(const void *desc) \
+    { \
+        return tern_##name##_size((const tern_##name##_desc *)desc); \
+    } \
+    static tern_status open_##name##_format(void *memory, size_t size_bytes, const void *desc) \
+    { \
+        return tern_##name##_format(memory, size_bytes, (const tern_##name##_desc *)desc); \
+    }
+#define OPEN_TYPE(name, type) \
+    static const struct open_type open_##name = { type, open_##name##_size, open_##name##_format, \
+                                                  open_##name##_compare };
+
 /* ---- Bell ------------------------------------------------------------------------------- */
 
-static size_t open_bell_size(const void *desc)
-{
-    return tern_bell_size((const tern_bell_desc *)desc);
-}
-
-static tern_status open_bell_format(void *memory, size_t size_bytes, const void *desc)
-{
-    return tern_bell_format(memory, size_bytes, (const tern_bell_desc *)desc);
-}
+OPEN_CALLS(bell)
 
 static tern_status open_bell_compare(const void *memory, size_t size_bytes, const void *desc)
 {
@@ -55,7 +61,7 @@ static tern_status open_bell_compare(const void *memory, size_t size_bytes, cons
     return info.sources == (wanted->sources ? wanted->sources : TERN_BELL_FLAT_SOURCES) ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-static const struct open_type open_bell = { TERN_TYPE_BELL, open_bell_size, open_bell_format, open_bell_compare };
+OPEN_TYPE(bell, TERN_TYPE_BELL)
 
 tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name, const tern_bell_desc *desc)
 {
@@ -69,15 +75,7 @@ tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *nam
 
 /* ---- Ring ------------------------------------------------------------------------------- */
 
-static size_t open_ring_size(const void *desc)
-{
-    return tern_ring_size((const tern_ring_desc *)desc);
-}
-
-static tern_status open_ring_format(void *memory, size_t size_bytes, const void *desc)
-{
-    return tern_ring_format(memory, size_bytes, (const tern_ring_desc *)desc);
-}
+OPEN_CALLS(ring)
 
 static tern_status open_ring_compare(const void *memory, size_t size_bytes, const void *desc)
 {
@@ -90,7 +88,7 @@ static tern_status open_ring_compare(const void *memory, size_t size_bytes, cons
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-static const struct open_type open_ring = { TERN_TYPE_RING, open_ring_size, open_ring_format, open_ring_compare };
+OPEN_TYPE(ring, TERN_TYPE_RING)
 
 tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region *region, const char *name,
                                     const tern_ring_desc *desc)
@@ -116,15 +114,7 @@ tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, 
 
 /* ---- Pool ------------------------------------------------------------------------------- */
 
-static size_t open_pool_size(const void *desc)
-{
-    return tern_pool_size((const tern_pool_desc *)desc);
-}
-
-static tern_status open_pool_format(void *memory, size_t size_bytes, const void *desc)
-{
-    return tern_pool_format(memory, size_bytes, (const tern_pool_desc *)desc);
-}
+OPEN_CALLS(pool)
 
 static tern_status open_pool_compare(const void *memory, size_t size_bytes, const void *desc)
 {
@@ -136,7 +126,7 @@ static tern_status open_pool_compare(const void *memory, size_t size_bytes, cons
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-static const struct open_type open_pool = { TERN_TYPE_POOL, open_pool_size, open_pool_format, open_pool_compare };
+OPEN_TYPE(pool, TERN_TYPE_POOL)
 
 tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name, const tern_pool_desc *desc)
 {
@@ -149,15 +139,7 @@ tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *nam
 
 /* ---- Triple buffer ------------------------------------------------------------------------ */
 
-static size_t open_triple_size(const void *desc)
-{
-    return tern_triple_size((const tern_triple_desc *)desc);
-}
-
-static tern_status open_triple_format(void *memory, size_t size_bytes, const void *desc)
-{
-    return tern_triple_format(memory, size_bytes, (const tern_triple_desc *)desc);
-}
+OPEN_CALLS(triple)
 
 static tern_status open_triple_compare(const void *memory, size_t size_bytes, const void *desc)
 {
@@ -168,8 +150,7 @@ static tern_status open_triple_compare(const void *memory, size_t size_bytes, co
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-static const struct open_type open_triple = { TERN_TYPE_TRIPLE, open_triple_size, open_triple_format,
-                                              open_triple_compare };
+OPEN_TYPE(triple, TERN_TYPE_TRIPLE)
 
 tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region *region, const char *name,
                                     const tern_triple_desc *desc)
@@ -193,15 +174,7 @@ tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region *region, 
 
 /* ---- Stream ----------------------------------------------------------------------------- */
 
-static size_t open_stream_size(const void *desc)
-{
-    return tern_stream_size((const tern_stream_desc *)desc);
-}
-
-static tern_status open_stream_format(void *memory, size_t size_bytes, const void *desc)
-{
-    return tern_stream_format(memory, size_bytes, (const tern_stream_desc *)desc);
-}
+OPEN_CALLS(stream)
 
 static tern_status open_stream_compare(const void *memory, size_t size_bytes, const void *desc)
 {
@@ -213,9 +186,7 @@ static tern_status open_stream_compare(const void *memory, size_t size_bytes, co
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-static const struct open_type open_stream = {
-    TERN_TYPE_STREAM, open_stream_size, open_stream_format, open_stream_compare,
-};
+OPEN_TYPE(stream, TERN_TYPE_STREAM)
 
 tern_status tern_stream_open_producer(tern_stream_producer *p, tern_region *region, const char *name,
                                       const tern_stream_desc *desc)
@@ -238,3 +209,6 @@ tern_status tern_stream_open_consumer(tern_stream_consumer *c, tern_region *regi
     if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
     return status;
 }
+
+#undef OPEN_CALLS
+#undef OPEN_TYPE

@@ -14,11 +14,6 @@
 #include "internal.h"
 #include "../include/tern/pool.h"
 
-static uint32_t pool_geometry_check(const struct tern_pool_geometry *g)
-{
-    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_pool_geometry, check));
-}
-
 /* From slot to slot: a power of two up to a line, then whole lines. */
 static uint32_t pool_stride(uint32_t item_size_bytes)
 {
@@ -43,7 +38,7 @@ static bool pool_geometry_from_desc(struct tern_pool_geometry *g, const tern_poo
     g->capacity_items = capacity;
     g->stride_bytes = stride;
     g->total_size_bytes = slots_bytes + sizeof(struct tern_pool_shared);
-    g->check = pool_geometry_check(g);
+    g->check = tern__geometry_check(g, sizeof *g);
     return true;
 }
 
@@ -135,9 +130,8 @@ static tern_status pool_load_geometry(struct tern_pool_geometry *g, const void *
     uint32_t magic = tern_a32_load_acquire(&shared->magic, POOL_0_ATTACH);
     if (magic == 0) return TERN_ERR_NOT_READY;
     if (magic != TERN_POOL_MAGIC) return TERN_ERR_CORRUPT;
-    tern_copy_from_shared(g, &shared->geometry, sizeof *g);
-    if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
-    if (g->check != pool_geometry_check(g)) return TERN_ERR_CORRUPT;
+    status = tern__copy_geometry(g, &shared->geometry, sizeof *g);
+    if (status != TERN_OK) return status;
 
     struct tern_pool_geometry expected;
     tern_pool_desc desc = { g->item_size_bytes, g->capacity_items };

@@ -16,11 +16,6 @@
 #define TERN__CREATOR() 0u
 #endif
 
-static uint32_t region_geometry_check(const struct tern_region_geometry *g)
-{
-    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_region_geometry, check));
-}
-
 static uint64_t region_round_up(uint64_t value, uint64_t step)
 {
     return (value + step - 1) / step * step;
@@ -67,7 +62,7 @@ tern_status tern_region_format(void *memory, size_t size_bytes, const tern_regio
     if (size_bytes < g.heap_offset_bytes) return TERN_ERR_MEMORY;
     g.total_size_bytes = size_bytes;
     g.creator = TERN__CREATOR();
-    g.check = region_geometry_check(&g);
+    g.check = tern__geometry_check(&g, sizeof g);
 
     struct tern_region_shared *shared = (struct tern_region_shared *)memory;
     struct tern_region_entry *directory = (struct tern_region_entry *)(shared + 1);
@@ -107,7 +102,7 @@ static tern_status region_load_geometry(struct tern_region_geometry *g, const vo
     if (magic != TERN_REGION_MAGIC) return TERN_ERR_CORRUPT;
     tern_copy_from_shared(g, &shared->geometry, sizeof *g);
     if (g->layout_version != TERN_LAYOUT_VERSION || g->layout_hash != tern_layout_hash()) return TERN_ERR_VERSION;
-    if (g->check != region_geometry_check(g)) return TERN_ERR_CORRUPT;
+    if (g->check != tern__geometry_check(g, sizeof *g)) return TERN_ERR_CORRUPT;
 
     struct tern_region_geometry expected;
     tern_region_desc desc = { g->session, g->max_objects, g->max_peers, g->domain };

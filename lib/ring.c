@@ -3,11 +3,6 @@
 #include "internal.h"
 #include "../include/tern/ring.h"
 
-static uint32_t ring_geometry_check(const struct tern_ring_geometry *g)
-{
-    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_ring_geometry, check));
-}
-
 /* The geometry of a description; false if there can be no such ring. */
 static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
 {
@@ -25,7 +20,7 @@ static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_rin
     g->capacity_items = capacity;
     g->flags = desc->flags;
     g->total_size_bytes = items_bytes + sizeof(struct tern_ring_shared);
-    g->check = ring_geometry_check(g);
+    g->check = tern__geometry_check(g, sizeof *g);
     return true;
 }
 
@@ -78,9 +73,8 @@ static tern_status ring_load_geometry(struct tern_ring_geometry *g, const void *
     uint32_t seen = tern_a32_load_acquire(&shared->magic, RING_0_ATTACH);
     if (seen == 0) return TERN_ERR_NOT_READY;
     if (seen != magic) return TERN_ERR_CORRUPT;
-    tern_copy_from_shared(g, &shared->geometry, sizeof *g);
-    if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
-    if (g->check != ring_geometry_check(g)) return TERN_ERR_CORRUPT;
+    status = tern__copy_geometry(g, &shared->geometry, sizeof *g);
+    if (status != TERN_OK) return status;
 
     struct tern_ring_geometry expected;
     tern_ring_desc desc = { g->item_size_bytes, g->capacity_items, g->flags };
@@ -125,6 +119,8 @@ tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size
     p->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
     p->shared = shared;
     p->items = ring_items_of(shared);
+    /* a predecessor may have died between its publication and its wake */
+    if (p->waitable) tern_word_wake(&shared->producer.word);
     return TERN_OK;
 }
 
@@ -154,6 +150,7 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     c->shared = shared;
     c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);
+    if (c->waitable) tern_word_wake(&shared->consumer.word);   /* as for the producer */
     return TERN_OK;
 }
 

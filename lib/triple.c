@@ -3,11 +3,6 @@
 #include "internal.h"
 #include "../include/tern/triple.h"
 
-static uint32_t triple_geometry_check(const struct tern_triple_geometry *g)
-{
-    return tern__hash(TERN__HASH_START, g, offsetof(struct tern_triple_geometry, check));
-}
-
 /* The geometry of a description; false if there can be no such triple buffer. */
 static bool triple_geometry_from_desc(struct tern_triple_geometry *g, const tern_triple_desc *desc)
 {
@@ -18,7 +13,7 @@ static bool triple_geometry_from_desc(struct tern_triple_geometry *g, const tern
     g->buffer_size_bytes = desc->buffer_size_bytes;
     g->stride_bytes = (whole + TERN_SEPARATION - 1) / TERN_SEPARATION * TERN_SEPARATION;
     g->total_size_bytes = sizeof(struct tern_triple_shared) + 3 * (uint64_t)g->stride_bytes;   /* fits 32 bits */
-    g->check = triple_geometry_check(g);
+    g->check = tern__geometry_check(g, sizeof *g);
     return true;
 }
 
@@ -78,9 +73,8 @@ static tern_status triple_load_geometry(struct tern_triple_geometry *g, const vo
     uint32_t magic = tern_a32_load_acquire(&shared->magic, TRIPLE_0_ATTACH);
     if (magic == 0) return TERN_ERR_NOT_READY;
     if (magic != TERN_TRIPLE_MAGIC) return TERN_ERR_CORRUPT;
-    tern_copy_from_shared(g, &shared->geometry, sizeof *g);
-    if (g->layout_version != TERN_LAYOUT_VERSION) return TERN_ERR_VERSION;
-    if (g->check != triple_geometry_check(g)) return TERN_ERR_CORRUPT;
+    status = tern__copy_geometry(g, &shared->geometry, sizeof *g);
+    if (status != TERN_OK) return status;
 
     struct tern_triple_geometry expected;
     tern_triple_desc desc = { g->buffer_size_bytes };

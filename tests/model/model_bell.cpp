@@ -312,11 +312,12 @@ template <uint32_t Items, uint32_t Rings> struct many_rings : rl::test_suite<man
 
 /// A triple buffer behind a bell: its reader sleeps on the bell alone, and sees the last frame.
 template <uint32_t Frames> struct bell_of_triple : rl::test_suite<bell_of_triple<Frames>, 2> {
+    enum { STRIDE = (sizeof(tern_triple_buffer) + 4 + TERN_SEPARATION - 1) / TERN_SEPARATION * TERN_SEPARATION };
     struct {
         tern_triple_shared shared;
         struct {
             tern_triple_buffer header;
-            unsigned char frame[64];
+            unsigned char frame[STRIDE - sizeof(tern_triple_buffer)];
         } buffer[3];
     } bytes;
     model_payload geometry, frame[3];

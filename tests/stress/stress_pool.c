@@ -8,17 +8,9 @@
  *   stress_pool --seconds N [seed]            8 threads for so long
  *   stress_pool --generations [N] [seed]      so many times alloc and free near the last generation
  */
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "stress.h"
 
-#include <tern/tern.h>
+#include <sys/mman.h>
 
 enum { WORKERS = 8, ENTRIES = 3, CAPACITY = 12, WORDS = 5 };
 
@@ -43,21 +35,6 @@ typedef struct worker {
     tern_handle dead[64];                /* handles that this worker freed: stale for ever */
     uint32_t deaths;
 } worker;
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdu;
-    return x ^ x >> 33;
-}
 
 static void fill_item(item *it, uint64_t packed)
 {
@@ -348,8 +325,7 @@ int main(int argc, char **argv)
     bool generations = argc > 1 && strcmp(argv[1], "--generations") == 0;
     int at = seconds || generations ? 2 : 1, failed = 0, number = 0;
     uint64_t count = argc > at ? strtoull(argv[at], NULL, 10) : seconds ? 60 : generations ? 100000000 : 100000;
-    uint64_t seed = argc > at + 1 ? strtoull(argv[at + 1], NULL, 10) : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
-    printf("# seed %llu\n", (unsigned long long)seed);
+    uint64_t seed = stress_seed(argc > at + 1 ? argv[at + 1] : NULL);
     fflush(stdout);
     if (generations) {
         failed += stress_generations(count, ++number);

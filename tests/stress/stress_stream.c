@@ -9,33 +9,7 @@
  *
  * The second races on purpose, and is for ASan, not for TSan.
  */
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <tern/tern.h>
-
-/* ---- Random numbers: xorshift64*, one a side, from the printed seed ------------------ */
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdu;
-    return x ^ x >> 33;
-}
+#include "stress.h"
 
 /* ---- Records --------------------------------------------------------------------------- */
 
@@ -53,6 +27,12 @@ typedef struct result {
     uint64_t records, sum;
     int failed;
 } result;
+
+/* One side of a run. */
+typedef struct side {
+    const run *r;
+    result out;
+} side;
 
 enum { LONGEST = 4096 };
 
@@ -93,13 +73,6 @@ static uint64_t sum_next(uint64_t sum, uint32_t length, uint32_t kind, const uns
     return (sum << 5 | sum >> 59) ^ ((uint64_t)length << 32 | kind);
 }
 
-static void pause_a_little(uint64_t *random)
-{
-    uint64_t r = next_random(random);
-    if (r % 4096 == 0) sched_yield();
-    else if (r % 64 == 0) for (uint64_t i = 0; i < (r >> 32) % 64; i++) tern_cpu_relax();
-}
-
 /* ---- One run --------------------------------------------------------------------------- */
 
 static uint32_t forms(const run *r)
@@ -133,8 +106,10 @@ static int send_one(tern_stream_producer *p, uint64_t n, uint64_t *random, const
     return 1;
 }
 
-static void produce(const run *r, result *out)
+static void produce(void *argument)
 {
+    const run *r = ((side *)argument)->r;
+    result *out = &((side *)argument)->out;
     tern_stream_producer p;
     uint64_t random = r->seed * 2 + 1;
     out->failed = tern_stream_attach_producer(&p, r->memory, r->size) != TERN_OK;
@@ -167,8 +142,10 @@ static const unsigned char *receive_one(tern_stream_consumer *c, unsigned char *
     return at;
 }
 
-static void consume(const run *r, result *out)
+static void consume(void *argument)
 {
+    const run *r = ((side *)argument)->r;
+    result *out = &((side *)argument)->out;
     tern_stream_consumer c;
     uint64_t random = r->seed * 2 + 99;
     unsigned char bytes[LONGEST];
@@ -194,44 +171,16 @@ static void consume(const run *r, result *out)
     tern_stream_close_consumer(&c);
 }
 
-struct side {
-    const run *r;
-    result out;
-};
-
-static void *producer_thread(void *argument)
+/* @return whether both sides were right, and of one opinion */
+static bool run_both(const run *r, bool processes, result *produced, result *consumed)
 {
-    struct side *side = argument;
-    produce(side->r, &side->out);
-    return NULL;
-}
-
-/* The producer's result, from a thread or from a process of its own. */
-static int run_both(const run *r, bool processes, result *produced, result *consumed)
-{
-    memset(produced, 0, sizeof *produced);
-    memset(consumed, 0, sizeof *consumed);
-    if (!processes) {
-        struct side side = { r, *produced };
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, producer_thread, &side) != 0) return 1;
-        consume(r, consumed);
-        pthread_join(thread, NULL);
-        *produced = side.out;
-        return 0;
-    }
-    int ends[2], status = 1;
-    if (pipe(ends) != 0) return 1;
-    pid_t child = fork();
-    if (child == 0) {
-        produce(r, produced);
-        _exit(write(ends[1], produced, sizeof *produced) != (ssize_t)sizeof *produced);
-    }
-    consume(r, consumed);
-    close(ends[1]);
-    bool whole = read(ends[0], produced, sizeof *produced) == (ssize_t)sizeof *produced;
-    close(ends[0]);
-    return waitpid(child, &status, 0) != child || status != 0 || !whole;
+    side producer = { .r = r }, consumer = { .r = r };
+    bool ran = stress_both(processes, (stress_side){ produce, &producer, sizeof producer, false },
+                           (stress_side){ consume, &consumer, sizeof consumer, false });
+    *produced = producer.out;
+    *consumed = consumer.out;
+    return ran && !produced->failed && !consumed->failed && consumed->records == r->records
+        && produced->records == r->records && produced->sum == consumed->sum;
 }
 
 static int stress(run r, bool processes, int number)
@@ -252,16 +201,13 @@ static int stress(run r, bool processes, int number)
     /* relaxed: no other thread yet */
     tern_a32_store_relaxed(&shared->producer.word, r.start << 1);
     tern_a32_store_relaxed(&shared->consumer.word, r.start << 1);
-    int failed = run_both(&r, processes, &produced, &consumed);
-    failed = failed || produced.failed || consumed.failed || consumed.records != r.records
-        || produced.records != r.records || produced.sum != consumed.sum;
-    printf("%sok %d - %s, %s: %llu of %llu records, checksum %016llx %s\n", failed ? "not " : "", number,
-           r.name, processes ? "processes" : "threads", (unsigned long long)consumed.records,
-           (unsigned long long)r.records, (unsigned long long)consumed.sum,
-           produced.sum == consumed.sum ? "agrees" : "DIFFERS");
-    fflush(stdout);
+    bool ok = run_both(&r, processes, &produced, &consumed);
+    stress_report(ok, number, "%s, %s: %llu of %llu records, checksum %016llx %s", r.name,
+                  processes ? "processes" : "threads", (unsigned long long)consumed.records,
+                  (unsigned long long)r.records, (unsigned long long)consumed.sum,
+                  produced.sum == consumed.sum ? "agrees" : "DIFFERS");
     tern_shm_close(&region);
-    return failed;
+    return !ok;
 }
 
 /* ---- A hostile peer ------------------------------------------------------------------------ */
@@ -447,8 +393,7 @@ int main(int argc, char **argv)
     int at = is_hostile || (argc > 1 && strcmp(argv[1], "--records") == 0) ? 2 : 1;
     uint64_t count = at == 2 && argc > 2 ? strtoull(argv[2], NULL, 10) : 200000;
     if (at == 2) at = 3;
-    uint64_t seed = argc > at ? strtoull(argv[at], NULL, 10) : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
-    printf("# seed %llu, wait back end %s\n", (unsigned long long)seed, tern_wait_backend());
+    uint64_t seed = stress_seed(argc > at ? argv[at] : NULL);
     if (!is_hostile) return all_runs(count, seed) ? 1 : 0;
     int failed = hostile(true, count, mix(seed), 1) + hostile(false, count, mix(seed + 1), 2);
     printf("1..2\n");

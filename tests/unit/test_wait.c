@@ -111,6 +111,67 @@ static void wait_wakes_every_sleeper_of_a_word(void **state)
     assert_int_equal(tern_a32_load_relaxed(&crowd.woken), SLEEPERS);
 }
 
+/* ---- Left asleep by a dead peer ------------------------------------------------- */
+
+static void *pop_one(void *argument)
+{
+    tern_ring_consumer *c = argument;
+    uint32_t item = 0;
+    c->spin_checks = 0;
+    return tern_ring_pop_wait(c, &item, TERN_WAIT_FOREVER) == TERN_OK && item == 42 ? NULL : argument;
+}
+
+static void *push_one(void *argument)
+{
+    tern_ring_producer *p = argument;
+    const uint32_t item = 43;
+    p->spin_checks = 0;
+    return tern_ring_push_wait(p, &item, TERN_WAIT_FOREVER) == TERN_OK ? NULL : argument;
+}
+
+/* Until the thread has armed SLEEP, and then has really gone to sleep. */
+static void await_sleeper(const tern_a32 *word)
+{
+    while (!(tern_a32_load_relaxed(word) & 1)) usleep(100);
+    usleep(20000);
+}
+
+static void ring_attach_wakes_whom_a_dead_predecessor_left_asleep(void **state)
+{
+    (void)state;
+    tern_ring_desc desc = { 4, 1, TERN_RING_WAITABLE };
+    size_t size = tern_ring_size(&desc);
+    struct tern_ring_shared *shared = unit_memory(size);
+    const uint32_t first = 42;
+    uint32_t item;
+    tern_ring_producer p;
+    tern_ring_consumer c;
+    pthread_t thread;
+    void *failed;
+    assert_status(tern_ring_format(shared, size, &desc), TERN_OK);
+    assert_status(tern_ring_attach_consumer(&c, shared, size), TERN_OK);
+    assert_int_equal(pthread_create(&thread, NULL, pop_one, &c), 0);
+    await_sleeper(&shared->producer.word);
+    /* a producer that dies after its exchange: the item is there, SLEEP is gone, nobody was woken */
+    memcpy(shared + 1, &first, sizeof first);
+    tern_a32_store_release(&shared->producer.word, 1 << 1, TEST);
+    assert_status(tern_ring_attach_producer(&p, shared, size), TERN_OK);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+
+    assert_true(tern_ring_push(&p, &first));
+    assert_int_equal(pthread_create(&thread, NULL, push_one, &p), 0);
+    await_sleeper(&shared->consumer.word);
+    /* a consumer that dies likewise */
+    tern_a32_store_release(&shared->consumer.word, 2 << 1, TEST);
+    assert_status(tern_ring_attach_consumer(&c, shared, size), TERN_OK);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    assert_true(tern_ring_pop(&c, &item));
+    assert_int_equal(item, 43);
+    free(shared);
+}
+
 static void wait_backend_is_the_one_built(void **state)
 {
     (void)state;
@@ -212,6 +273,7 @@ int main(void)
         cmocka_unit_test(wait_times_out_on_the_monotonic_clock),
         cmocka_unit_test(wait_survives_signals_and_is_woken),
         cmocka_unit_test(wait_wakes_every_sleeper_of_a_word),
+        cmocka_unit_test(ring_attach_wakes_whom_a_dead_predecessor_left_asleep),
         cmocka_unit_test(wait_backend_is_the_one_built),
         cmocka_unit_test(ring_wait_outlasts_spurious_wakes_and_keeps_its_deadline),
         cmocka_unit_test(status_texts_are_there_and_differ),
