@@ -25,6 +25,8 @@ SPOILS = [
     ('a relaxed access without a reason', RING, lambda t: t.replace('/* relaxed: closing', '/* closing')),
     ('an edge with one end', 'lib/region.c', lambda t: re.sub(
         r'load_acquire\((&entry->state), REGION_2_SEE\)', r'load_relaxed(\1) /* relaxed: test */', t)),
+    ('an operation that nobody uses', 'include/tern/atomic.h', lambda t: t.replace(
+        '#define tern_a32_load_relaxed(a) tern__', '#define tern_a32_load_idle(a) 0\n#define tern_a32_load_relaxed(a) tern__')),
     ('an edge that the documentation leaves out', 'docs/memory-model.md', lambda t: t.replace('[RING-4]', 'RING-4')),
 ]
 
@@ -37,7 +39,7 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
         copy = pathlib.Path(temporary)
-        for part in ('include', 'lib', 'docs', 'tools'):
+        for part in ('include', 'lib', 'docs', 'tools', 'tests', 'examples'):
             shutil.copytree(ROOT / part, copy / part)
         print(f'1..{len(SPOILS) + 1}')
         ok = check(copy) == 0
