@@ -75,12 +75,6 @@ struct bare_array {
     std::vector<tern_handle> handles;
 };
 
-cpus &processors()
-{
-    static cpus where = default_cpus();     /* first called before any thread is pinned */
-    return where;
-}
-
 void per_op(benchmark::State &state, uint64_t operations)
 {
     state.counters["per_op"] = benchmark::Counter(static_cast<double>(operations),
@@ -288,7 +282,7 @@ void alloc_alone(benchmark::State &state)
 template <class Work>
 double seconds_of_two(Work work)
 {
-    cpus where = processors();
+    cpus where = default_cpus();
     std::atomic<int> ready{0};
     double began[2], ended[2];
     auto run = [&](int which, int cpu) {
@@ -453,7 +447,7 @@ int main(int argc, char **argv)
 #if defined(POOL_HAVE_URCU)
     pool_urcu_memb_prepare();
 #endif
-    pin(processors().producer);
+    pin(default_cpus().producer);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::RunSpecifiedBenchmarks();

@@ -89,7 +89,7 @@ struct cpus {
 };
 
 /* The first and the last processor that this process may use. */
-inline cpus default_cpus()
+inline cpus find_cpus()
 {
     cpu_set_t set;
     cpus found;
@@ -103,6 +103,10 @@ inline cpus default_cpus()
     }
     return found;
 }
+
+/// The first and the last processor that we may use, as it was before any thread was pinned.
+inline const cpus cpus_at_start = find_cpus();
+inline cpus default_cpus() { return cpus_at_start; }
 
 inline void pin(int cpu)
 {

@@ -139,6 +139,39 @@ struct tern_rings {
     }
 };
 
+struct tern_triples {
+    tern_triple_writer w;
+    tern_triple_reader r;
+    void *memory;
+    size_t size;
+    uint64_t sent = 0, received = 0;
+
+    tern_triples()
+    {
+        tern_triple_desc desc = { sizeof(uint64_t) };
+        size = tern_triple_size(&desc);
+        memory = shared_bytes(size);
+        if (tern_triple_format(memory, size, &desc) != TERN_OK ||
+            tern_triple_attach_writer(&w, memory, size) != TERN_OK ||
+            tern_triple_attach_reader(&r, memory, size) != TERN_OK)
+            broken("triple");
+        r.spin_checks = 0;
+    }
+    ~tern_triples() { munmap(memory, size); }
+
+    void send()
+    {
+        *static_cast<uint64_t *>(tern_triple_back(&w)) = ++sent;
+        tern_triple_publish(&w);
+    }
+    void receive()
+    {
+        if (tern_triple_wait(&r, TERN_WAIT_FOREVER) != TERN_OK || !tern_triple_update(&r) ||
+            *static_cast<const uint64_t *>(tern_triple_front(&r)) != ++received)
+            broken("triple");
+    }
+};
+
 struct semaphores {
     sem_t *at = static_cast<sem_t *>(shared_bytes(sizeof(sem_t)));
     semaphores() { if (sem_init(at, 1, 0) != 0) broken("sem_init"); }
@@ -272,6 +305,7 @@ int main(int argc, char **argv)
     contestant<tern_bells>("tern bell");
     contestant<tern_large_bells>("tern bell of 65,536");
     contestant<tern_rings>("tern ring of 1");
+    contestant<tern_triples>("tern triple");
     contestant<bare_futex<FUTEX_PRIVATE_FLAG>>("bare futex, threads only");
     contestant<semaphores>("semaphore");
     contestant<condition_variables>("condition variable");
