@@ -4,6 +4,7 @@
 #include "triple_fixture.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 enum { FRESH = TERN__TRIPLE_FRESH, SLEEP = TERN__TRIPLE_SLEEP };
 
@@ -354,10 +355,41 @@ static void triple_under_a_scribbler_stays_in_its_memory(void **state)
     drop(&f);
 }
 
+/* The first and the last byte of 1 GiB buffers, each in its own place. */
+static void triple_of_the_largest_buffers_swaps_them_whole(void **state)
+{
+    (void)state;
+    tern_triple_desc desc = { TERN_TRIPLE_MAX_BUFFER_BYTES };
+    size_t size = tern_triple_size(&desc), last = desc.buffer_size_bytes - 1;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) skip();   /* no address space for 3 GiB */
+    tern_triple_writer w;
+    tern_triple_reader r;
+    assert_status(tern_triple_format(memory, size - 1, &desc), TERN_ERR_MEMORY);
+    assert_status(tern_triple_format(memory, size, &desc), TERN_OK);
+    assert_status(tern_triple_attach_writer(&w, memory, size - 1), TERN_ERR_MEMORY);
+    assert_status(tern_triple_attach_writer(&w, memory, size), TERN_OK);
+    assert_status(tern_triple_attach_reader(&r, memory, size), TERN_OK);
+    for (unsigned char number = 1; number <= 6; number++) {
+        unsigned char *back = tern_triple_back(&w);
+        back[0] = number;
+        back[last] = (unsigned char)~number;
+        assert_true(back + last < (unsigned char *)memory + size);
+        assert_false(tern_triple_publish(&w));
+        assert_true(tern_triple_update(&r));
+        const unsigned char *front = tern_triple_front(&r);
+        assert_ptr_equal(front, back);
+        assert_int_equal(front[0], number);
+        assert_int_equal(front[last], (unsigned char)~number);
+    }
+    munmap(memory, size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(triple_size_of_bad_description_is_zero),
+        cmocka_unit_test(triple_of_the_largest_buffers_swaps_them_whole),
         cmocka_unit_test(triple_format_refuses_bad_memory),
         cmocka_unit_test(triple_attach_answers_each_fault_by_its_status),
         cmocka_unit_test(triple_attach_with_any_header_word_changed_fails),
