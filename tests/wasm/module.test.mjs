@@ -8,7 +8,7 @@ import { functionsOf, keepsLocalAcrossWait, waits } from './code.mjs';
 import { FOREVER, Heap, STATUS, instantiate, loadModule, modulePath, newMemory } from './instance.mjs';
 import { End, WAITABLE, inspect, makeRing, payload } from './ring_end.mjs';
 
-const MOST_BYTES = 65536;   // with the exports of the tests
+const MOST_BYTES = 40960;   // with the exports of the tests
 const ATOMIC_PREFIX = 0xfe00;
 const codeOf = (kind) => functionsOf(readFileSync(modulePath(kind)));
 

@@ -38,7 +38,10 @@ export class End {
     const item = heap.take(8);
     this.item = item;
     this.words = new Uint32Array(memory.buffer, item, 2);
+    const wakes = tern.test_wakes();
     const status = tern[`tern_ring_attach_${role}`](this.view, ring.at, ring.size);
+    // an end that attaches wakes once, for a predecessor that died before its wake: counted apart
+    heap.attachWakes += tern.test_wakes() - wakes;
     if (status !== STATUS.OK) throw new Error(`tern_ring_attach_${role}: ${status}`);
     if (spinChecks !== undefined) {
       const offset = tern[`test_offsetof_${role}_spin_checks`]();

@@ -40,7 +40,10 @@ export class StreamEnd {
     this.room = heap.take(ROOM);
     this.out = heap.take(16);
     this.words = new Uint32Array(memory.buffer, this.out, 3);
+    const wakes = tern.test_wakes();
     const status = tern[`tern_stream_attach_${role}`](this.view, stream.at, stream.size);
+    // an end that attaches wakes once, for a predecessor that died before its wake: counted apart
+    heap.attachWakes += tern.test_wakes() - wakes;
     if (status !== STATUS.OK) throw new Error(`tern_stream_attach_${role}: ${status}`);
     if (spinChecks !== undefined) {
       const offset = tern[`test_offsetof_stream_${role}_spin_checks`]();

@@ -36,11 +36,13 @@ const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worke
 
 parentPort.on('message', ({ name, argument }) => {
   heap.at = area.at;
+  heap.attachWakes = 0;
   const sleeps = tern.test_sleeps();
   const wakes = tern.test_wakes();
   try {
     const result = tasks[name](argument);
-    parentPort.postMessage({ ...result, sleeps: tern.test_sleeps() - sleeps, wakes: tern.test_wakes() - wakes });
+    const waking = tern.test_wakes() - wakes - heap.attachWakes;
+    parentPort.postMessage({ ...result, sleeps: tern.test_sleeps() - sleeps, wakes: waking });
   } catch (error) {
     parentPort.postMessage({ error: error.stack });
   }
