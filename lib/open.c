@@ -47,6 +47,19 @@ static tern_status open_find_or_make(tern_region *region, const char *name, cons
 #define OPEN_TYPE(name, type) \
     static const struct open_type open_##name = { type, open_##name##_size, open_##name##_format, \
                                                   open_##name##_compare };
+/* Open an end that can wait: in the MAIN domain it may not. */
+#define OPEN_END(name, role) \
+    tern_status tern_##name##_open_##role(tern_##name##_##role *end, tern_region *region, const char *object_name, \
+                                          const tern_##name##_desc *desc) \
+    { \
+        tern_object object; \
+        tern__memset(end, 0, sizeof *end); \
+        tern_status status = open_find_or_make(region, object_name, &open_##name, desc, &object); \
+        if (status == TERN_OK) \
+            status = tern_##name##_attach_##role(end, object.memory, (size_t)object.size_bytes); \
+        if (status == TERN_OK) end->may_block = region->domain != TERN_DOMAIN_MAIN; \
+        return status; \
+    }
 
 /* ---- Bell ------------------------------------------------------------------------------- */
 
@@ -90,27 +103,8 @@ static tern_status open_ring_compare(const void *memory, size_t size_bytes, cons
 
 OPEN_TYPE(ring, TERN_TYPE_RING)
 
-tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region *region, const char *name,
-                                    const tern_ring_desc *desc)
-{
-    tern_object object;
-    tern__memset(p, 0, sizeof *p);
-    tern_status status = open_find_or_make(region, name, &open_ring, desc, &object);
-    if (status == TERN_OK) status = tern_ring_attach_producer(p, object.memory, (size_t)object.size_bytes);
-    if (status == TERN_OK) p->may_block = region->domain != TERN_DOMAIN_MAIN;
-    return status;
-}
-
-tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, const char *name,
-                                    const tern_ring_desc *desc)
-{
-    tern_object object;
-    tern__memset(c, 0, sizeof *c);
-    tern_status status = open_find_or_make(region, name, &open_ring, desc, &object);
-    if (status == TERN_OK) status = tern_ring_attach_consumer(c, object.memory, (size_t)object.size_bytes);
-    if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
-    return status;
-}
+OPEN_END(ring, producer)
+OPEN_END(ring, consumer)
 
 /* ---- Pool ------------------------------------------------------------------------------- */
 
@@ -161,16 +155,7 @@ tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region *region, 
     return status == TERN_OK ? tern_triple_attach_writer(w, object.memory, (size_t)object.size_bytes) : status;
 }
 
-tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region *region, const char *name,
-                                    const tern_triple_desc *desc)
-{
-    tern_object object;
-    tern__memset(r, 0, sizeof *r);
-    tern_status status = open_find_or_make(region, name, &open_triple, desc, &object);
-    if (status == TERN_OK) status = tern_triple_attach_reader(r, object.memory, (size_t)object.size_bytes);
-    if (status == TERN_OK) r->may_block = region->domain != TERN_DOMAIN_MAIN;
-    return status;
-}
+OPEN_END(triple, reader)
 
 /* ---- Stream ----------------------------------------------------------------------------- */
 
@@ -188,27 +173,9 @@ static tern_status open_stream_compare(const void *memory, size_t size_bytes, co
 
 OPEN_TYPE(stream, TERN_TYPE_STREAM)
 
-tern_status tern_stream_open_producer(tern_stream_producer *p, tern_region *region, const char *name,
-                                      const tern_stream_desc *desc)
-{
-    tern_object object;
-    tern__memset(p, 0, sizeof *p);
-    tern_status status = open_find_or_make(region, name, &open_stream, desc, &object);
-    if (status == TERN_OK) status = tern_stream_attach_producer(p, object.memory, (size_t)object.size_bytes);
-    if (status == TERN_OK) p->may_block = region->domain != TERN_DOMAIN_MAIN;
-    return status;
-}
-
-tern_status tern_stream_open_consumer(tern_stream_consumer *c, tern_region *region, const char *name,
-                                      const tern_stream_desc *desc)
-{
-    tern_object object;
-    tern__memset(c, 0, sizeof *c);
-    tern_status status = open_find_or_make(region, name, &open_stream, desc, &object);
-    if (status == TERN_OK) status = tern_stream_attach_consumer(c, object.memory, (size_t)object.size_bytes);
-    if (status == TERN_OK) c->may_block = region->domain != TERN_DOMAIN_MAIN;
-    return status;
-}
+OPEN_END(stream, producer)
+OPEN_END(stream, consumer)
 
 #undef OPEN_CALLS
 #undef OPEN_TYPE
+#undef OPEN_END
