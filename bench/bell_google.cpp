@@ -8,7 +8,7 @@
  * same read-modify-writes by hand, and what others do instead: an unconditional wake, a bitmap
  * without a summary. The collects are timed alone; marking before them is not counted.
  */
-#include "race_host.hpp"
+#include "host.hpp"
 
 #include <climits>
 #include <cstdlib>
@@ -20,7 +20,7 @@
 
 #include <benchmark/benchmark.h>
 
-using namespace race;
+using namespace bench;
 
 namespace {
 

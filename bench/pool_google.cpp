@@ -9,7 +9,7 @@
  * contestant; the counter per_op is the time of one. Within a group all do the same work on
  * items of 64 bytes. Threads are pinned.
  */
-#include "race_host.hpp"
+#include "host.hpp"
 
 #include <benchmark/benchmark.h>
 #include <tern/pool.h>
@@ -22,7 +22,7 @@
 #  include "pool_urcu.h"
 #endif
 
-using namespace race;
+using namespace bench;
 
 namespace {
 

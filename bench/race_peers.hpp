@@ -13,7 +13,7 @@
 #ifndef TERN_BENCH_RACE_PEERS_HPP
 #define TERN_BENCH_RACE_PEERS_HPP
 
-#include "race_host.hpp"
+#include "host.hpp"
 
 #include <tern/ring.h>
 
@@ -47,7 +47,7 @@ extern "C" {
 #  include <atomic_queue/atomic_queue.h>
 #endif
 
-namespace race {
+namespace bench {
 
 constexpr uint32_t CAPACITY = 1024;
 
@@ -57,12 +57,12 @@ struct item {
     static constexpr unsigned WORDS = Size / 8;
     uint64_t word[WORDS];
 
-    RACE_INLINE void stamp(uint64_t number)
+    BENCH_INLINE void stamp(uint64_t number)
     {
         for (unsigned i = 0; i < WORDS; i++) word[i] = number;
     }
     /* First and last word are compared; the rest has to be copied out all the same. */
-    RACE_INLINE bool is(uint64_t number) const
+    BENCH_INLINE bool is(uint64_t number) const
     {
         if constexpr (WORDS > 1) __asm__ __volatile__("" : : "m"(word));
         return word[0] == number && word[WORDS - 1] == number;
@@ -73,8 +73,8 @@ struct item {
 
 #define RACE_TERN_OF(size)                                                                  \
     TERN_RING_DEFINE(ring_##size, item<size>);                                              \
-    RACE_INLINE bool ring_push(tern_ring_producer &p, const item<size> &i) { return ring_##size##_push(&p, &i); } \
-    RACE_INLINE bool ring_pop(tern_ring_consumer &c, item<size> &i) { return ring_##size##_pop(&c, &i); }
+    BENCH_INLINE bool ring_push(tern_ring_producer &p, const item<size> &i) { return ring_##size##_push(&p, &i); } \
+    BENCH_INLINE bool ring_pop(tern_ring_consumer &c, item<size> &i) { return ring_##size##_pop(&c, &i); }
 
 RACE_TERN_OF(8)
 RACE_TERN_OF(16)
@@ -105,11 +105,11 @@ public:
 
     struct producer_end {
         tern_ring_producer view;
-        RACE_INLINE bool push(const Item &i) { return ring_push(view, i); }
+        BENCH_INLINE bool push(const Item &i) { return ring_push(view, i); }
     };
     struct consumer_end {
         tern_ring_consumer view;
-        RACE_INLINE bool pop(Item &i) { return ring_pop(view, i); }
+        BENCH_INLINE bool pop(Item &i) { return ring_pop(view, i); }
     };
     producer_end producer() { return { p }; }
     consumer_end consumer() { return { c }; }
@@ -131,11 +131,11 @@ public:
 
     struct producer_end {
         boost_queue &q;
-        RACE_INLINE bool push(const Item &i) { return q.queue.push(i); }
+        BENCH_INLINE bool push(const Item &i) { return q.queue.push(i); }
     };
     struct consumer_end {
         boost_queue &q;
-        RACE_INLINE bool pop(Item &i) { return q.queue.pop(i); }
+        BENCH_INLINE bool pop(Item &i) { return q.queue.pop(i); }
     };
     producer_end producer() { return { *this }; }
     consumer_end consumer() { return { *this }; }
@@ -153,11 +153,11 @@ public:
 
     struct producer_end {
         moodycamel_queue &q;
-        RACE_INLINE bool push(const Item &i) { return q.queue.try_enqueue(i); }
+        BENCH_INLINE bool push(const Item &i) { return q.queue.try_enqueue(i); }
     };
     struct consumer_end {
         moodycamel_queue &q;
-        RACE_INLINE bool pop(Item &i) { return q.queue.try_dequeue(i); }
+        BENCH_INLINE bool pop(Item &i) { return q.queue.try_dequeue(i); }
     };
     producer_end producer() { return { *this }; }
     consumer_end consumer() { return { *this }; }
@@ -178,14 +178,14 @@ public:
 
     struct producer_end {
         ck_queue &q;
-        RACE_INLINE bool push(const Item &i)
+        BENCH_INLINE bool push(const Item &i)
         {
             return _ck_ring_enqueue_sp(&q.ring, q.items, &i, sizeof(Item), nullptr);
         }
     };
     struct consumer_end {
         ck_queue &q;
-        RACE_INLINE bool pop(Item &i) { return _ck_ring_dequeue_sc(&q.ring, q.items, &i, sizeof(Item)); }
+        BENCH_INLINE bool pop(Item &i) { return _ck_ring_dequeue_sc(&q.ring, q.items, &i, sizeof(Item)); }
     };
     producer_end producer() { return { *this }; }
     consumer_end consumer() { return { *this }; }
@@ -216,7 +216,7 @@ public:
 
     struct producer_end {
         atomic_queue_of &q;
-        RACE_INLINE bool push(const Item &i)
+        BENCH_INLINE bool push(const Item &i)
         {
             if constexpr (Optimistic && ATOMIC) q.queue.push(i.word[0]);
             else if constexpr (Optimistic) q.queue.push(i);
@@ -227,7 +227,7 @@ public:
     };
     struct consumer_end {
         atomic_queue_of &q;
-        RACE_INLINE bool pop(Item &i)
+        BENCH_INLINE bool pop(Item &i)
         {
             if constexpr (Optimistic && ATOMIC) i.word[0] = q.queue.pop();
             else if constexpr (Optimistic) i = q.queue.pop();
@@ -244,6 +244,6 @@ private:
 };
 #endif
 
-} // namespace race
+} // namespace bench
 
 #endif

@@ -22,7 +22,7 @@
 #  define RACE_FLAGS "unknown"
 #endif
 
-namespace race {
+namespace bench {
 
 constexpr unsigned ALL_SIZES[] = { 8, 16, 64, 256, 1024 };
 
@@ -241,6 +241,6 @@ inline bool write_json(const std::vector<outcome> &all, const options &o)
     return std::fclose(file) == 0;
 }
 
-} // namespace race
+} // namespace bench
 
 #endif

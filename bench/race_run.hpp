@@ -12,7 +12,7 @@
 
 #include "race_peers.hpp"
 
-namespace race {
+namespace bench {
 
 constexpr uint64_t LAST = ~uint64_t{0};
 constexpr uint64_t CHUNK = 8192;   /* items between two looks at the clock */
@@ -36,14 +36,14 @@ struct repetition {
 
 /* Pauses: how often a loop pauses after a failed try; the caller's choice, not the queue's. */
 template <unsigned Pauses, class End, class Item>
-RACE_INLINE void push_one(End &end, const Item &i)
+BENCH_INLINE void push_one(End &end, const Item &i)
 {
     while (__builtin_expect(!end.push(i), 0))
         for (unsigned pause = 0; pause != Pauses; pause++) relax();
 }
 
 template <unsigned Pauses, class End, class Item>
-RACE_INLINE void pop_one(End &end, Item &i)
+BENCH_INLINE void pop_one(End &end, Item &i)
 {
     while (__builtin_expect(!end.pop(i), 0))
         for (unsigned pause = 0; pause != Pauses; pause++) relax();
@@ -201,6 +201,6 @@ repetition round_trip(const cpus &where, double seconds)
     return result;
 }
 
-} // namespace race
+} // namespace bench
 
 #endif

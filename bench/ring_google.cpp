@@ -14,7 +14,7 @@
 
 #include <benchmark/benchmark.h>
 
-using namespace race;
+using namespace bench;
 
 namespace {
 

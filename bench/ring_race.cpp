@@ -14,7 +14,7 @@
 
 #include <chrono>
 
-using namespace race;
+using namespace bench;
 
 namespace {
 

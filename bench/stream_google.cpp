@@ -19,7 +19,7 @@
 #include <cerrno>
 #include <unistd.h>
 
-using namespace race;
+using namespace bench;
 
 namespace {
 
@@ -69,13 +69,13 @@ struct stream_ends {
 template <unsigned Size, uint32_t Flags = 0>
 struct stream_copying : stream_ends<Size, Flags> {
     static const char *name() { return Flags ? "stream, copying, waitable" : "stream, copying"; }
-    static RACE_INLINE bool put(tern_stream_producer &p, uint64_t number)
+    static BENCH_INLINE bool put(tern_stream_producer &p, uint64_t number)
     {
         item<Size> i;
         i.stamp(number);
         return tern_stream_send(&p, 1, &i, Size);
     }
-    static RACE_INLINE bool take(tern_stream_consumer &c, uint64_t &number)
+    static BENCH_INLINE bool take(tern_stream_consumer &c, uint64_t &number)
     {
         item<Size> i;
         uint32_t length, kind;
@@ -88,7 +88,7 @@ struct stream_copying : stream_ends<Size, Flags> {
 template <unsigned Size>
 struct stream_in_place : stream_ends<Size, 0> {
     static const char *name() { return "stream, zero-copy"; }
-    static RACE_INLINE bool put(tern_stream_producer &p, uint64_t number)
+    static BENCH_INLINE bool put(tern_stream_producer &p, uint64_t number)
     {
         auto *i = static_cast<item<Size> *>(tern_stream_reserve(&p, Size));
         if (!i) return false;
@@ -96,7 +96,7 @@ struct stream_in_place : stream_ends<Size, 0> {
         tern_stream_commit(&p, Size);
         return true;
     }
-    static RACE_INLINE bool take(tern_stream_consumer &c, uint64_t &number)
+    static BENCH_INLINE bool take(tern_stream_consumer &c, uint64_t &number)
     {
         uint32_t length, kind;
         auto *i = static_cast<const item<Size> *>(tern_stream_peek(&c, &length, &kind));
@@ -132,8 +132,8 @@ template <unsigned Size> struct typed;
     TERN_RING_DEFINE(typed_##size, item<size>)                                                       \
     template <> struct typed<size> {                                                                 \
         using slot = item<size>;                                                                     \
-        static RACE_INLINE bool push(tern_ring_producer &p, const slot &i) { return typed_##size##_push(&p, &i); } \
-        static RACE_INLINE bool pop(tern_ring_consumer &c, slot &i) { return typed_##size##_pop(&c, &i); } \
+        static BENCH_INLINE bool push(tern_ring_producer &p, const slot &i) { return typed_##size##_push(&p, &i); } \
+        static BENCH_INLINE bool pop(tern_ring_consumer &c, slot &i) { return typed_##size##_pop(&c, &i); } \
     };
 TYPED(8)
 TYPED(64)
@@ -143,13 +143,13 @@ TYPED(1024)
 template <unsigned Size>
 struct ring_fixed : ring_ends<item<Size>, SLOTS> {
     static const char *name() { return "ring"; }
-    static RACE_INLINE bool put(tern_ring_producer &p, uint64_t number)
+    static BENCH_INLINE bool put(tern_ring_producer &p, uint64_t number)
     {
         item<Size> i;
         i.stamp(number);
         return typed<Size>::push(p, i);
     }
-    static RACE_INLINE bool take(tern_ring_consumer &c, uint64_t &number)
+    static BENCH_INLINE bool take(tern_ring_consumer &c, uint64_t &number)
     {
         item<Size> i;
         if (!typed<Size>::pop(c, i)) return false;
@@ -168,7 +168,7 @@ TERN_RING_DEFINE(wide_ring, wide_slot)
 template <unsigned Size>
 struct ring_wide : ring_ends<wide_slot, SLOTS> {
     static const char *name() { return "ring, 1 KiB slots"; }
-    static RACE_INLINE bool put(tern_ring_producer &p, uint64_t number)
+    static BENCH_INLINE bool put(tern_ring_producer &p, uint64_t number)
     {
         item<Size> i;
         uint32_t got;
@@ -181,7 +181,7 @@ struct ring_wide : ring_ends<wide_slot, SLOTS> {
         wide_ring_commit(&p, 1);
         return true;
     }
-    static RACE_INLINE bool take(tern_ring_consumer &c, uint64_t &number)
+    static BENCH_INLINE bool take(tern_ring_consumer &c, uint64_t &number)
     {
         item<Size> i;
         uint32_t got;

@@ -9,7 +9,7 @@
  * expected value is known. Contended: a writer and a reader on two processors, flat out for a
  * fixed time; each frame is written whole and each fresh one read whole and verified.
  */
-#include "race_host.hpp"
+#include "host.hpp"
 
 #include <tern/tern.h>
 
@@ -17,7 +17,7 @@
 #include <cstdlib>
 #include <mutex>
 
-using namespace race;
+using namespace bench;
 
 namespace {
 

@@ -15,7 +15,7 @@
  * wake, and the cost of each contestant's own calls shows. There the kernel puts the woken thread
  * in the waker's place, so that only one of the two sleeps of a round trip is counted as one.
  */
-#include "race_host.hpp"
+#include "host.hpp"
 
 #include <cerrno>
 #include <climits>
@@ -31,7 +31,7 @@
 
 #include <benchmark/benchmark.h>
 
-using namespace race;
+using namespace bench;
 
 namespace {
 

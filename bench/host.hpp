@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * race_host.hpp: what a measurement needs to know about the machine it runs on.
+ * host.hpp: what a measurement needs to know about the machine it runs on.
  *
  * Threads are pinned, so that a round trip crosses cores; a virtual machine may
  * still put two "cores" on one physical core for a while, or take the processor
  * away. The raw round trip of one cache line tells the first, the share of the
  * processor that a thread got tells the second. Every repetition is labelled.
  */
-#ifndef TERN_BENCH_RACE_HOST_HPP
-#define TERN_BENCH_RACE_HOST_HPP
+#ifndef TERN_BENCH_HOST_HPP
+#define TERN_BENCH_HOST_HPP
 
 #include <algorithm>
 #include <atomic>
@@ -30,9 +30,9 @@
 #  include <x86intrin.h>
 #endif
 
-namespace race {
+namespace bench {
 
-#define RACE_INLINE inline __attribute__((always_inline))
+#define BENCH_INLINE inline __attribute__((always_inline))
 
 /* ---- Time ---------------------------------------------------------------- */
 
@@ -46,7 +46,7 @@ inline double seconds_of(clockid_t clock)
 inline double now_s() { return seconds_of(CLOCK_MONOTONIC); }
 
 /* A cheap clock for single round trips: the time-stamp counter where there is one. */
-RACE_INLINE uint64_t ticks()
+BENCH_INLINE uint64_t ticks()
 {
 #if defined(__x86_64__) || defined(__i386__)
     return __rdtsc();
@@ -73,7 +73,7 @@ inline double tick_ns()
     return value;
 }
 
-RACE_INLINE void relax()
+BENCH_INLINE void relax()
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -275,6 +275,6 @@ inline std::string compiler_name()
 #endif
 }
 
-} // namespace race
+} // namespace bench
 
 #endif
