@@ -95,6 +95,12 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
     return *left_ns == 0 ? TERN_ERR_TIMEOUT : TERN_OK;
 }
 
+#if !defined(TERN_MODEL)
+/* The heavy barrier of atomic.h, and what a process does that wants to hear those of others. */
+bool tern__barrier_register(void);
+bool tern__barrier_heavy(void);
+#endif
+
 /* ---- The ring, for objects that are made of one (stream.c) --------------------------------- */
 
 /* As the public calls without the two underscores, for an object with a magic of its own: a
@@ -103,6 +109,20 @@ tern_status tern__ring_format(void *memory, size_t size_bytes, const tern_ring_d
 tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes, uint32_t magic);
 tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes, uint32_t magic);
 tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes, uint32_t magic);
+
+/* The word that tells of the item at an index, and that a consumer sleeps on who has seen all before. */
+TERN_INLINE tern_a32 *tern__ring_item_word(struct tern_ring_shared *shared, bool sequenced, unsigned char *items,
+                                           uint32_t index, uint32_t capacity_items, uint32_t slot_size_bytes)
+{
+    if (!sequenced) return &shared->producer.word;
+    return tern__ring_sequence(tern__ring_slot(items, index, capacity_items, slot_size_bytes), slot_size_bytes);
+}
+
+/* What stands in it before the item comes: the index of the last item, or the slot's last lap. */
+TERN_INLINE uint32_t tern__ring_item_word_before(bool sequenced, uint32_t index, uint32_t capacity_items)
+{
+    return (sequenced ? index + 1 - capacity_items : index) << 1;
+}
 
 #if !defined(TERN_NONBLOCKING)
 /* Wait until `want` slots are free, 1 <= want <= capacity. The caller keeps the patience: several

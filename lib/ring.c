@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* ring.c: the cold half of the ring: format, attach, close, wait. */
+/* ring.c: the cold half of the ring: format, attach, close, look. Waiting is in ring_wait.c. */
 #include "internal.h"
 #include "../include/tern/ring.h"
+
+#define RING_ALL_FLAGS (TERN_RING_WAITABLE | TERN_RING_SEQUENCED)
 
 /* The geometry of a description; false if there can be no such ring. */
 static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
 {
-    if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~TERN_RING_WAITABLE)) return false;
+    if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~RING_ALL_FLAGS)) return false;
     uint32_t wanted = desc->capacity_items ? desc->capacity_items : TERN_RING_DEFAULT_CAPACITY_ITEMS;
     if (wanted > TERN_RING_MAX_CAPACITY_ITEMS) return false;
     uint32_t capacity = 1;
     while (capacity < wanted) capacity *= 2;
-    uint64_t items_bytes = (uint64_t)capacity * desc->item_size_bytes;   /* below 2^62 */
+    bool sequenced = (desc->flags & TERN_RING_SEQUENCED) != 0;
+    uint64_t slot_bytes = sequenced ? tern__ring_sequenced_slot_bytes(desc->item_size_bytes) : desc->item_size_bytes;
+    if (slot_bytes > UINT32_MAX) return false;
+    uint64_t items_bytes = capacity * slot_bytes;   /* below 2^62 */
     if (items_bytes > SIZE_MAX - sizeof(struct tern_ring_shared)) return false;
 
     tern__memset(g, 0, sizeof *g);
@@ -20,6 +25,7 @@ static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_rin
     g->capacity_items = capacity;
     g->flags = desc->flags;
     g->total_size_bytes = items_bytes + sizeof(struct tern_ring_shared);
+    g->slot_size_bytes = (uint32_t)slot_bytes;
     g->check = tern__geometry_check(g, sizeof *g);
     return true;
 }
@@ -28,6 +34,26 @@ size_t tern_ring_size(const tern_ring_desc *desc)
 {
     struct tern_ring_geometry g;
     return ring_geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
+}
+
+static unsigned char *ring_items_of(struct tern_ring_shared *shared)
+{
+    return (unsigned char *)shared + sizeof *shared;
+}
+
+static tern_a32 *ring_sequence_at(unsigned char *items, uint32_t index, uint32_t capacity_items,
+                                  uint32_t slot_size_bytes)
+{
+    return tern__ring_sequence(tern__ring_slot(items, index, capacity_items, slot_size_bytes), slot_size_bytes);
+}
+
+static void ring_format_end(struct tern_ring_end *end)
+{
+    /* relaxed, all of these: nobody may use the memory before the magic is there */
+    tern_a32_store_relaxed(&end->word, 0);
+    tern_a32_store_relaxed(&end->closed, 0);        /* relaxed: as above */
+    tern_a32_store_relaxed(&end->asymmetric, 0);    /* relaxed: as above */
+    tern_a32_store_relaxed(&end->asleep, 0);        /* relaxed: as above */
 }
 
 tern_status tern__ring_format(void *memory, size_t size_bytes, const tern_ring_desc *desc, uint32_t magic)
@@ -44,10 +70,13 @@ tern_status tern__ring_format(void *memory, size_t size_bytes, const tern_ring_d
     tern_copy_to_shared(&shared->geometry, &g, sizeof g);
     shared->reserved = 0;
     tern__memset(shared->pad, 0, sizeof shared->pad);
-    tern_a32_store_relaxed(&shared->producer.word, 0); /* relaxed: as above */
-    tern_a32_store_relaxed(&shared->producer.closed, 0); /* relaxed: as above */
-    tern_a32_store_relaxed(&shared->consumer.word, 0); /* relaxed: as above */
-    tern_a32_store_relaxed(&shared->consumer.closed, 0); /* relaxed: as above */
+    ring_format_end(&shared->producer);
+    ring_format_end(&shared->consumer);
+    if (desc->flags & TERN_RING_SEQUENCED) {
+        for (uint32_t i = 0; i != g.capacity_items; i++)   /* relaxed: as above */
+            tern_a32_store_relaxed(ring_sequence_at(ring_items_of(shared), i, g.capacity_items, g.slot_size_bytes),
+                                   tern__ring_item_word_before(true, i, g.capacity_items));
+    }
     /* [RING-0] release: the whole header before the magic.
      * Pairs with: [RING-0] acquire in ring_load_geometry().
      * Otherwise: an attach may read a half-written header. */
@@ -84,19 +113,39 @@ static tern_status ring_load_geometry(struct tern_ring_geometry *g, const void *
 }
 
 /* Both indices, checked against each other. An end reads its own index here and never again. */
-static tern_status ring_load_indices(const struct tern_ring_shared *shared, uint32_t capacity_items,
+static tern_status ring_load_indices(struct tern_ring_shared *shared, const struct tern_ring_geometry *g,
                                      uint32_t *head, uint32_t *tail)
 {
     /* relaxed: no slot is read or written on the strength of these two; the first push or
      * pop looks at the other end again, with acquire */
     *head = tern_a32_load_relaxed(&shared->consumer.word) >> 1;
     *tail = tern_a32_load_relaxed(&shared->producer.word) >> 1; /* relaxed: as above */
-    return ((*tail - *head) & TERN__RING_INDEX_MASK) > capacity_items ? TERN_ERR_CORRUPT : TERN_OK;
+    uint32_t count = (*tail - *head) & TERN__RING_INDEX_MASK;
+    if (count > g->capacity_items) return TERN_ERR_CORRUPT;
+    if (!(g->flags & TERN_RING_SEQUENCED)) return TERN_OK;
+    /* a producer that died between the slot and its index: the slot counts */
+    for (; count < g->capacity_items; count++, ++*tail) {
+        /* relaxed: as above */
+        uint32_t word = tern_a32_load_relaxed(
+            ring_sequence_at(ring_items_of(shared), *tail, g->capacity_items, g->slot_size_bytes));
+        if ((word & ~TERN__RING_SLEEP) != (*tail + 1) << 1) break;
+    }
+    return TERN_OK;
 }
 
-static unsigned char *ring_items_of(struct tern_ring_shared *shared)
+/* How many exchanges an end makes before plain stores; see ring_publish.h. */
+static uint32_t ring_begin_exchanges(struct tern_ring_end *end, bool waitable)
 {
-    return (unsigned char *)shared + sizeof *shared;
+    if (!waitable) return 0;
+    /* relaxed: told before our first exchange, which carries it */
+    tern_a32_store_relaxed(&end->asymmetric, 0);
+    return tern__barrier_register() ? TERN_RING_QUIET : TERN__RING_ALWAYS;
+}
+
+/* The word that tells of an item of this producer. */
+static tern_a32 *ring_producer_word(const tern_ring_producer *p, uint32_t index)
+{
+    return tern__ring_item_word(p->shared, p->sequenced, p->items, index, p->capacity_items, p->slot_size_bytes);
 }
 
 tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes, uint32_t magic)
@@ -107,7 +156,7 @@ tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size
     tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
-    status = ring_load_indices(shared, g.capacity_items, &head, &tail);
+    status = ring_load_indices(shared, &g, &head, &tail);
     if (status != TERN_OK) return status;
 
     p->capacity_items = g.capacity_items;
@@ -115,12 +164,18 @@ tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size
     p->spin_checks = TERN_SPIN_CHECKS;
     p->may_block = true;
     p->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
+    p->sequenced = (g.flags & TERN_RING_SEQUENCED) != 0;
+    p->exchanges_left = ring_begin_exchanges(&shared->producer, p->waitable);
+    p->slot_size_bytes = g.slot_size_bytes;
     p->tail = p->limit = tail;
-    p->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
+    p->ahead_items = TERN__RING_AHEAD_BYTES / g.slot_size_bytes;
     p->shared = shared;
     p->items = ring_items_of(shared);
     /* a predecessor may have died between its publication and its wake */
-    if (p->waitable) tern_word_wake(&shared->producer.word);
+    if (p->waitable) {
+        tern_word_wake(ring_producer_word(p, tail));
+        if (p->sequenced) tern_word_wake(ring_producer_word(p, tail - 1));
+    }
     return TERN_OK;
 }
 
@@ -137,7 +192,7 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
-    status = ring_load_indices(shared, g.capacity_items, &head, &tail);
+    status = ring_load_indices(shared, &g, &head, &tail);
     if (status != TERN_OK) return status;
 
     c->capacity_items = g.capacity_items;
@@ -145,8 +200,11 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     c->spin_checks = TERN_SPIN_CHECKS;
     c->may_block = true;
     c->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
+    c->sequenced = (g.flags & TERN_RING_SEQUENCED) != 0;
+    c->exchanges_left = ring_begin_exchanges(&shared->consumer, c->waitable);
+    c->slot_size_bytes = g.slot_size_bytes;
     c->head = c->limit = c->released = head;
-    c->ahead_items = TERN__RING_AHEAD_BYTES / g.item_size_bytes;
+    c->ahead_items = TERN__RING_AHEAD_BYTES / g.slot_size_bytes;
     c->shared = shared;
     c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);
@@ -190,7 +248,7 @@ void tern_ring_detach_consumer(tern_ring_consumer *c)
 
 /* Closing is the same on both ends: the flag, then the end's own word once more, so that
  * whoever sleeps on the word, or is about to, learns of it from the word alone. */
-static void ring_close_end(struct tern_ring_end *end, uint32_t index, bool waitable)
+static void ring_close_end(struct tern_ring_end *end, tern_a32 *word, uint32_t value, bool waitable)
 {
     /* [RING-3] release: everything that this end published before it closed.
      * Pairs with: [RING-3] acquire in ring_is_closed().
@@ -200,8 +258,8 @@ static void ring_close_end(struct tern_ring_end *end, uint32_t index, bool waita
     /* [RING-4] release: the flag before the word.
      * Pairs with: [RING-4] acquire in ring_sleep_on().
      * Otherwise: a sleeper that arms SLEEP after this may miss the flag and never wake. */
-    uint32_t was = tern_a32_exchange_release(&end->word, index << 1, RING_4_CLOSE_WAKE);
-    if (was & TERN__RING_SLEEP) tern_word_wake(&end->word);
+    uint32_t was = tern_a32_exchange_release(word, value, RING_4_CLOSE_WAKE);
+    if (was & TERN__RING_SLEEP) tern_word_wake(word);
 }
 
 static bool ring_is_closed(const struct tern_ring_end *peer)
@@ -214,7 +272,8 @@ static bool ring_is_closed(const struct tern_ring_end *peer)
 
 void tern_ring_close_producer(tern_ring_producer *p)
 {
-    ring_close_end(&p->shared->producer, p->tail, p->waitable);
+    ring_close_end(&p->shared->producer, ring_producer_word(p, p->tail),
+                   tern__ring_item_word_before(p->sequenced, p->tail, p->capacity_items), p->waitable);
     tern__bell_ring_bound(p->bell, p->bell_source);
 }
 
@@ -222,7 +281,7 @@ void tern_ring_close_consumer(tern_ring_consumer *c)
 {
     c->released = c->head;
     if (!c->waitable) tern__ring_publish_head(c);
-    ring_close_end(&c->shared->consumer, c->head, c->waitable);
+    ring_close_end(&c->shared->consumer, &c->shared->consumer.word, c->head << 1, c->waitable);
 }
 
 tern_status tern_ring_producer_status(tern_ring_producer *p)
@@ -239,103 +298,6 @@ tern_status tern_ring_consumer_status(tern_ring_consumer *c)
         return TERN_ERR_CLOSED;
     return c->status;
 }
-
-/* ---- Wait ----------------------------------------------------------------------- */
-
-#if !defined(TERN_NONBLOCKING)
-
-/* Sleep until the peer publishes something other than index, or closes.
- * TERN_OK: look again. */
-static tern_status ring_sleep_on(struct tern_ring_end *peer, uint32_t index, struct tern__patience *patience)
-{
-    uint64_t left_ns;
-    tern_status status = tern__patience_left(patience, &left_ns);
-    if (status != TERN_OK || left_ns == 0) return status;
-
-    /* relaxed: only compared; the caller loads it again with acquire before it touches a slot */
-    uint32_t seen = tern_a32_load_relaxed(&peer->word);
-    if ((seen >> 1) != (index & TERN__RING_INDEX_MASK)) return TERN_OK;
-    if (!(seen & TERN__RING_SLEEP)) {
-        /* [RING-4] acquire: if the word is the closer's, its flag too.
-         * Pairs with: [RING-4] release in ring_close_end().
-         * Otherwise: we may sleep on a closed ring for ever.
-         * If the closer comes later, its exchange finds SLEEP and wakes us. */
-        if (!tern_a32_cas_acquire(&peer->word, &seen, seen | TERN__RING_SLEEP, RING_4_SLEEP)) return TERN_OK;
-    }
-    /* relaxed: ordered by the compare-exchange above */
-    if (tern_a32_load_relaxed(&peer->closed)) return TERN_OK;
-    return tern_word_wait(&peer->word, seen | TERN__RING_SLEEP, left_ns);
-}
-
-static tern_status ring_may_wait(bool waitable, bool may_block)
-{
-    if (!waitable) return TERN_ERR_UNSUPPORTED;
-    return may_block ? TERN_OK : TERN_ERR_DOMAIN;
-}
-
-tern_status tern__ring_wait_space(tern_ring_producer *p, uint32_t want, struct tern__patience *patience)
-{
-    tern_status slept = TERN_OK;
-    tern_status status = ring_may_wait(p->waitable, p->may_block);
-    if (status != TERN_OK) return status;
-    for (;;) {
-        if (tern__ring_space(p, want) == want) return TERN_OK;
-        status = tern_ring_producer_status(p);
-        if (status != TERN_OK) return status;
-        if (slept != TERN_OK) return slept;
-        /* neither closed nor corrupt: the limit is the head that was seen, one capacity on */
-        slept = ring_sleep_on(&p->shared->consumer, p->limit - p->capacity_items, patience);
-    }
-}
-
-tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *patience)
-{
-    tern_status slept = TERN_OK;
-    tern_status status = ring_may_wait(c->waitable, c->may_block);
-    if (status != TERN_OK) return status;
-    for (;;) {
-        if (c->limit != c->head || tern__ring_see_items(c)) return TERN_OK;
-        status = tern_ring_consumer_status(c);
-        if (status != TERN_OK) return status;
-        if (c->limit != c->head) return TERN_OK;
-        if (slept != TERN_OK) return slept;
-        slept = ring_sleep_on(&c->shared->producer, c->head, patience);
-    }
-}
-
-tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
-{
-    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks);
-    return tern__ring_wait_space(p, 1, &patience);
-}
-
-tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
-{
-    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks);
-    return tern__ring_wait_items(c, &patience);
-}
-
-tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_t timeout_ns)
-{
-    if (tern_ring_push(p, item)) return TERN_OK;
-    tern_status status = tern_ring_producer_wait(p, timeout_ns);
-    /* one producer: the space that it saw stays */
-    if (status == TERN_OK) tern_ring_push(p, item);
-    return status;
-}
-
-tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeout_ns)
-{
-    /* who wants to sleep at once gains nothing from a pause before it looks */
-    if (c->spin_checks == 0) c->slip_armed = false;
-    tern_status status = TERN_OK;
-    if (c->limit == c->head && !tern__ring_see_items(c)) status = tern_ring_consumer_wait(c, timeout_ns);
-    /* one consumer: the item that it saw stays */
-    if (status == TERN_OK) tern_ring_pop(c, item);
-    return status;
-}
-
-#endif
 
 /* ---- Look ------------------------------------------------------------------------- */
 

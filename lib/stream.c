@@ -6,7 +6,7 @@
 /* The ring that carries a stream; false if there can be no such stream. */
 static bool stream_ring_desc(tern_ring_desc *ring, const tern_stream_desc *desc)
 {
-    if (!desc) return false;
+    if (!desc || (desc->flags & ~TERN_STREAM_WAITABLE)) return false;
     uint64_t wanted = desc->capacity_bytes ? desc->capacity_bytes : TERN_STREAM_DEFAULT_CAPACITY_BYTES;
     if (wanted > TERN_STREAM_MAX_CAPACITY_BYTES) return false;
     if (wanted < TERN_STREAM_MIN_CAPACITY_BYTES) wanted = TERN_STREAM_MIN_CAPACITY_BYTES;
@@ -16,10 +16,11 @@ static bool stream_ring_desc(tern_ring_desc *ring, const tern_stream_desc *desc)
     return true;
 }
 
-/* Whether the ring that was found can carry a stream. The hash guards against damage, not malice. */
-static bool stream_is_sound(uint32_t item_size_bytes, uint32_t capacity_items)
+/* Whether the ring that was found can carry a stream: units lie side by side. The hash guards against
+ * damage, not malice. */
+static bool stream_is_sound(uint32_t item_size_bytes, uint32_t capacity_items, bool sequenced)
 {
-    return item_size_bytes == TERN__STREAM_UNIT_BYTES
+    return item_size_bytes == TERN__STREAM_UNIT_BYTES && !sequenced
         && capacity_items >= TERN_STREAM_MIN_CAPACITY_BYTES / TERN__STREAM_UNIT_BYTES;
 }
 
@@ -51,7 +52,7 @@ tern_status tern_stream_attach_producer(tern_stream_producer *p, void *memory, s
 {
     tern__memset(p, 0, sizeof *p);
     tern_status status = tern__ring_attach_producer(&p->ring, memory, size_bytes, TERN_STREAM_MAGIC);
-    if (status == TERN_OK && !stream_is_sound(p->ring.item_size_bytes, p->ring.capacity_items)) {
+    if (status == TERN_OK && !stream_is_sound(p->ring.item_size_bytes, p->ring.capacity_items, p->ring.sequenced)) {
         tern__memset(p, 0, sizeof *p);
         status = TERN_ERR_CORRUPT;
     }
@@ -67,7 +68,7 @@ tern_status tern_stream_attach_consumer(tern_stream_consumer *c, void *memory, s
 {
     tern__memset(c, 0, sizeof *c);
     tern_status status = tern__ring_attach_consumer(&c->ring, memory, size_bytes, TERN_STREAM_MAGIC);
-    if (status == TERN_OK && !stream_is_sound(c->ring.item_size_bytes, c->ring.capacity_items)) {
+    if (status == TERN_OK && !stream_is_sound(c->ring.item_size_bytes, c->ring.capacity_items, c->ring.sequenced)) {
         tern__memset(c, 0, sizeof *c);
         status = TERN_ERR_CORRUPT;
     }
@@ -201,7 +202,7 @@ tern_status tern_stream_inspect(tern_stream_info *info, const void *memory, size
     tern__memset(info, 0, sizeof *info);
     tern_status status = tern__ring_inspect(&ring, memory, size_bytes, TERN_STREAM_MAGIC);
     if (status != TERN_OK) return status;
-    if (!stream_is_sound(ring.item_size_bytes, ring.capacity_items)) return TERN_ERR_CORRUPT;
+    if (!stream_is_sound(ring.item_size_bytes, ring.capacity_items, (ring.flags & TERN_RING_SEQUENCED) != 0)) return TERN_ERR_CORRUPT;
     info->capacity_bytes = stream_bytes(ring.capacity_items);
     info->size_bytes = ring.size_bytes;
     info->max_record_bytes = stream_max_record(ring.capacity_items);

@@ -42,6 +42,16 @@ void tern_word_wake(tern_a32 *word)
     tern__os_current->wake(word);
 }
 
+bool tern__barrier_register(void)
+{
+    return tern__os_current->barrier_register();
+}
+
+bool tern__barrier_heavy(void)
+{
+    return tern__os_current->barrier();
+}
+
 uint64_t tern_now_ns(void)
 {
     return tern__os_current->now_ns();

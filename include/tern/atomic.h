@@ -16,7 +16,9 @@
  * Native builds drop the name; the model weakens one named site at a time and
  * expects a failing execution. tools/check-edges reads the same names.
  *
- * Only operations in use exist. There is no seq_cst and no fence here.
+ * Only operations in use exist. There is no seq_cst operation here; the one fence is the pair of
+ * barriers for a store that is followed by a load on one side far more often than on the other:
+ * light where it happens all the time, heavy where it is rare. See docs/memory-model.md.
  */
 #ifndef TERN_ATOMIC_H
 #define TERN_ATOMIC_H
@@ -82,6 +84,15 @@ static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t d
 #define tern_a64_cas_acquire(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acquire), $)
 #define tern_a64_cas_release(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_release), $)
 #define tern_a64_cas_acq_rel(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acq_rel), $)
+
+/* a fence each: what the pair amounts to. Weakened it is no fence of sequential consistency. */
+static inline void tern__model_fence(rl::memory_order order, rl::debug_info const &info)
+{
+    if (order == rl::mo_seq_cst) rl::atomic_thread_fence(rl::mo_seq_cst, info);
+    else if (order == rl::mo_acq_rel) rl::atomic_thread_fence(rl::mo_acq_rel, info);
+}
+#define tern_barrier_light(site) tern__model_fence(TERN__AT(site, mo_seq_cst), $)
+#define tern_barrier_heavy(site) (tern__model_fence(TERN__AT(site, mo_seq_cst), $), true)
 
 #define tern_cpu_relax() rl::yield(1, $)
 #define tern_prefetch(address) ((void)(address))
@@ -185,6 +196,17 @@ TERN__CAS(64, uint64_t, a64_cas_acq_rel, memory_order_acq_rel)
 #define tern_a64_cas_acquire(a, e, d, site) tern__a64_cas_acquire(a, e, d)
 #define tern_a64_cas_release(a, e, d, site) tern__a64_cas_release(a, e, d)
 #define tern_a64_cas_acq_rel(a, e, d, site) tern__a64_cas_acq_rel(a, e, d)
+
+/* Keeps the compiler from moving accesses across; the processor may still pass a load ahead of a
+ * store. The other side's heavy barrier makes up for it. */
+TERN_INLINE void tern__barrier_light(void)
+{
+    TERN__STD atomic_signal_fence(TERN__STD memory_order_seq_cst);
+}
+#define tern_barrier_light(site) tern__barrier_light()
+/* A full barrier here and on every processor that runs a thread whose process may publish by plain
+ * stores; false: not to be had (wasm, old kernels, a filter). One system call; lib/os/barrier.c. */
+#define tern_barrier_heavy(site) tern__barrier_heavy()   /* declared in lib/internal.h */
 
 /** Tell the processor that this is a polling loop; no memory order. */
 TERN_INLINE void tern_cpu_relax(void)

@@ -49,8 +49,11 @@
 #define TERN_RING_MAX_CAPACITY_ITEMS (1u << 30)
 #define TERN_RING_DEFAULT_CAPACITY_ITEMS 1024u
 
-/** tern_ring_desc.flags: allow *_wait. Publishing is then an exchange, not a store. */
+/** tern_ring_desc.flags: allow *_wait. */
 #define TERN_RING_WAITABLE 1u
+/** tern_ring_desc.flags: a sequence number in each slot instead of one index for all. An item and the
+ *  news of it travel in one cache line; spans are of one item. See "Two layouts" above. */
+#define TERN_RING_SEQUENCED 2u
 
 #define TERN__RING_SLEEP 1u                /* bit 0 of an end's word */
 #define TERN__RING_INDEX_MASK 0x7fffffffu  /* free-running, 31 bits */
@@ -62,15 +65,19 @@ struct tern_ring_geometry {
     uint32_t capacity_items;      /* power of two */
     uint32_t flags;
     uint64_t total_size_bytes;    /* header and items */
-    uint32_t reserved;            /* 0 */
+    uint32_t slot_size_bytes;     /* from one item to the next; the sequence, if any, ends it */
     uint32_t check;               /* hash of the fields above */
 };
 
 /** One end's words: alone on two cache lines. */
 struct tern_ring_end {
-    tern_a32 word;     /* index << 1 | SLEEP; its end publishes, the other end sets SLEEP */
-    tern_a32 closed;   /* 0, then 1 for ever; its end writes, the other reads */
-    unsigned char pad[TERN_SEPARATION - 8];
+    tern_a32 word;        /* index << 1 | SLEEP; its end publishes, the other end sets SLEEP */
+    tern_a32 closed;      /* 0, then 1 for ever; its end writes, the other reads */
+    tern_a32 asymmetric;  /* 1: its end publishes by plain stores; its end writes, the other reads */
+    unsigned char pad[TERN_SEPARATION / 2 - 12];
+    tern_a32 asleep;      /* 1: the other end sleeps, or is about to, and asymmetric was 1. On a line of
+                             its own, which this end reads at each publication and seldom changes */
+    unsigned char pad_asleep[TERN_SEPARATION / 2 - 4];
 };
 
 /** The bytes of a ring; the items follow. */
@@ -79,7 +86,7 @@ struct tern_ring_shared {
     uint32_t reserved;
     struct tern_ring_geometry geometry;
     unsigned char pad[TERN_SEPARATION - 8 - sizeof(struct tern_ring_geometry)];
-    struct tern_ring_end producer;       /* word: tail, items ever pushed */
+    struct tern_ring_end producer;       /* word: tail, items ever pushed; sequenced: or one less */
     struct tern_ring_end consumer;       /* word: head, items ever popped and released */
 };
 
@@ -95,7 +102,7 @@ TERN_SHARED_ASSERT(sizeof(struct tern_ring_shared) == 384, "layout");
 typedef struct tern_ring_desc {
     uint32_t item_size_bytes;  /* 1 or more */
     uint32_t capacity_items;   /* rounded up to a power of two, at most 2^30 */
-    uint32_t flags;            /* TERN_RING_WAITABLE */
+    uint32_t flags;            /* TERN_RING_WAITABLE | TERN_RING_SEQUENCED */
 } tern_ring_desc;
 
 /** The producer's view. Private to its process; may be copied, but then only one copy may be used. */
@@ -105,6 +112,9 @@ typedef struct tern_ring_producer {
     uint32_t spin_checks;        /* public: looks before *_wait goes to sleep */
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     bool waitable;               /* the rest is private */
+    bool sequenced;
+    uint32_t exchanges_left;     /* publications by exchange before plain stores; see ring_publish.h */
+    uint32_t slot_size_bytes;
     uint32_t tail;               /* own index: items ever pushed, modulo 2^32 */
     uint32_t limit;              /* push up to here without looking at the consumer */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
@@ -122,7 +132,10 @@ typedef struct tern_ring_consumer {
     uint32_t spin_checks;        /* public: looks before *_wait goes to sleep */
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     bool waitable;               /* the rest is private */
+    bool sequenced;
     bool slip_armed;             /* something was popped since the ring was last seen empty */
+    uint32_t exchanges_left;     /* publications by exchange before plain stores; see ring_publish.h */
+    uint32_t slot_size_bytes;
     uint32_t head;               /* own index: items ever popped, modulo 2^32 */
     uint32_t limit;              /* pop up to here without looking at the producer */
     uint32_t released;           /* head as last published */
@@ -292,6 +305,10 @@ TERN_API tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint6
 
 TERN_EXTERN_C_END
 
+#include "ring_publish.h"
+#include "ring_slots.h"
+#include "ring_indexed.h"
+#include "ring_sequenced.h"
 #include "ring_inline.h"
 
 #endif

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring_inline.h: the ring's hot path. Included by ring.h, never by itself.
- *
- * Indices run freely. A view counts modulo 2^32, the shared words hold the low
- * 31 bits beside SLEEP; differences are taken modulo 2^31, which is unambiguous
- * because the capacity is at most 2^30.
+ * ring_inline.h: the ring's calls on the hot path, for both layouts. Included by ring.h, never
+ * by itself. The parts: ring_publish.h, ring_slots.h, ring_indexed.h, ring_sequenced.h.
  */
 #ifndef TERN_RING_INLINE_H
 #define TERN_RING_INLINE_H
@@ -13,246 +10,31 @@
 #  error "include <tern/ring.h>, not ring_inline.h"
 #endif
 
-/* How often a consumer that has just drained the ring pauses before it looks
- * again, so that the next cache-line transfer carries more than one item. */
-#ifndef TERN_RING_SLIP_PAUSES
-#  define TERN_RING_SLIP_PAUSES 16u
-#endif
+/* ---- Either layout ------------------------------------------------------------------ */
 
-/* How often a pop or peek that found nothing pauses before it says so: a caller that polls
- * harder keeps taking the producer's word away from it, and both lose by it. */
-#ifndef TERN_RING_EMPTY_PAUSES
-#  define TERN_RING_EMPTY_PAUSES 3u
-#endif
-
-/* How far ahead an end asks for the lines of slots: so many transfers under way
- * at once cover the time that one of them takes. Larger items than the second
- * figure are left to the processor's own prefetcher. */
-#define TERN__RING_LINE_BYTES 64u
-#define TERN__RING_AHEAD_BYTES 512u
-#define TERN__RING_AHEAD_MAX_ITEM_BYTES 1024u
-
-/* ---- Parts ------------------------------------------------------------------- */
-
-TERN_INLINE unsigned char *tern__ring_slot(unsigned char *items, uint32_t index, uint32_t capacity_items,
-                                           uint32_t size_bytes)
-{
-    return items + (size_t)(index & (capacity_items - 1)) * size_bytes;
-}
-
-/* True if the item at index begins a line: of small items, only those ask ahead. */
-TERN_INLINE bool tern__ring_begins_line(uint32_t index, uint32_t capacity_items, uint32_t size_bytes)
-{
-    size_t offset = (size_t)(index & (capacity_items - 1)) * size_bytes;
-    return (offset & (TERN__RING_LINE_BYTES - 1)) < size_bytes;
-}
-
-/* The producer will fill this slot soon: have its lines here, writable, by then. */
-TERN_INLINE void tern__ring_ask_to_write(tern_ring_producer *p, uint32_t size_bytes)
-{
-    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
-    if (!tern__ring_begins_line(p->tail, p->capacity_items, size_bytes)) return;
-    unsigned char *slot = tern__ring_slot(p->items, p->tail + p->ahead_items, p->capacity_items, size_bytes);
-    for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch_write(slot + at);
-}
-
-/* The consumer will read this slot soon. It never asks for one that it does not know to be
- * filled: that would take the line from the producer, who is about to write it. */
-TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_bytes)
-{
-    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
-    if (!tern__ring_begins_line(c->head, c->capacity_items, size_bytes)) return;
-    if (c->limit - c->head <= c->ahead_items) return;
-    const unsigned char *slot = tern__ring_slot(c->items, c->head + c->ahead_items, c->capacity_items, size_bytes);
-    for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch(slot + at);
-}
-
-/* Look where the consumer is. True if there is space.
- * The peer's index is bounded here: the limit never passes tail + capacity. */
-TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)
-{
-    /* [RING-2] acquire: the consumer's reads of the slots before we overwrite them.
-     * Pairs with: [RING-2] release in tern__ring_publish_head().
-     * Otherwise: a new item may be written over one that is still being read. */
-    uint32_t word = tern_a32_load_acquire(&p->shared->consumer.word, RING_2_SEE);
-    uint32_t used = (p->tail - (word >> 1)) & TERN__RING_INDEX_MASK;
-    /* relaxed: closing by the consumer publishes no data */
-    bool closed = tern_a32_load_relaxed(&p->shared->consumer.closed) != 0;
-    if (TERN_UNLIKELY(used > p->capacity_items)) {
-        p->status = TERN_ERR_CORRUPT;
-        used = p->capacity_items;
-    }
-    if (TERN_UNLIKELY(closed)) used = p->capacity_items;
-    p->limit = p->tail + (p->capacity_items - used);
-    return p->limit != p->tail;
-}
-
-/* Publish tail. The exchange tells whether the consumer sleeps on this word. */
-TERN_INLINE void tern__ring_publish_tail(tern_ring_producer *p)
-{
-    struct tern_ring_end *end = &p->shared->producer;
-    if (!p->waitable) {
-        /* [RING-1] release: the items' bytes before tail.
-         * Pairs with: [RING-1] acquire in tern__ring_see_items().
-         * Otherwise: the consumer may read an unfinished item. */
-        tern_a32_store_release(&end->word, p->tail << 1, RING_1_PUBLISH);
-        return;
-    }
-    /* [RING-1] release: as above; the exchange also takes SLEEP out of the word.
-     * Pairs with: [RING-1] acquire in tern__ring_see_items().
-     * Otherwise: as above. */
-    uint32_t was = tern_a32_exchange_release(&end->word, p->tail << 1, RING_1_PUBLISH_WAKE);
-    if (TERN_UNLIKELY(was & TERN__RING_SLEEP)) tern_word_wake(&end->word);
-    tern__bell_ring_bound(p->bell, p->bell_source);
-}
-
-/* Publish head: what was freed. The exchange tells whether the producer sleeps. */
-TERN_INLINE void tern__ring_publish_head(tern_ring_consumer *c)
-{
-    struct tern_ring_end *end = &c->shared->consumer;
-    c->released = c->head;
-    if (!c->waitable) {
-        /* [RING-2] release: our reads of the slots before head.
-         * Pairs with: [RING-2] acquire in tern__ring_see_space().
-         * Otherwise: the producer may overwrite an item that we still read. */
-        tern_a32_store_release(&end->word, c->head << 1, RING_2_FREE);
-        return;
-    }
-    /* [RING-2] release: as above; the exchange also takes SLEEP out of the word.
-     * Pairs with: [RING-2] acquire in tern__ring_see_space().
-     * Otherwise: as above. */
-    uint32_t was = tern_a32_exchange_release(&end->word, c->head << 1, RING_2_FREE_WAKE);
-    if (TERN_UNLIKELY(was & TERN__RING_SLEEP)) tern_word_wake(&end->word);
-}
-
-/* Load tail and bound it: the limit never passes head + capacity. */
-TERN_INLINE bool tern__ring_load_tail(tern_ring_consumer *c)
-{
-    /* [RING-1] acquire: the items' bytes after tail.
-     * Pairs with: [RING-1] release in tern__ring_publish_tail().
-     * Otherwise: an item may be read before it is written. */
-    uint32_t word = tern_a32_load_acquire(&c->shared->producer.word, RING_1_SEE);
-    uint32_t count = ((word >> 1) - c->head) & TERN__RING_INDEX_MASK;
-    if (TERN_UNLIKELY(count > c->capacity_items)) {
-        c->status = TERN_ERR_CORRUPT;
-        count = 0;
-    }
-    c->limit = c->head + count;
-    return count != 0;
-}
-
-/* Look where the producer is, after all known items were popped. True if there
- * are items. What was freed is published first: an empty ring is all the producer's. */
-TERN_INLINE bool tern__ring_see_items(tern_ring_consumer *c)
-{
-    if (c->released != c->head) tern__ring_publish_head(c);
-#if !defined(TERN_MODEL)
-    if (c->slip_armed) {
-        c->slip_armed = false;
-        for (uint32_t i = 0; i != TERN_RING_SLIP_PAUSES; i++) tern_cpu_relax();
-    }
-#endif
-    if (!tern__ring_load_tail(c)) {
-        /* have the next slot's line here when its item comes */
-        tern_prefetch(tern__ring_slot(c->items, c->head, c->capacity_items, c->item_size_bytes));
-        return false;
-    }
-    c->slip_armed = true;
-    return true;
-}
-
-/* tern__ring_see_items() for the calls that do not wait. */
-TERN_INLINE bool tern__ring_try_see_items(tern_ring_consumer *c)
-{
-    if (tern__ring_see_items(c)) return true;
-#if !defined(TERN_MODEL)
-    for (uint32_t i = 0; i != TERN_RING_EMPTY_PAUSES; i++) tern_cpu_relax();
-#endif
-    return false;
-}
-
-/* The item at head has been read: move on, and publish now and then. */
-TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
-{
-    c->head += count;
-    if (c->head - c->released >= c->release_every_items) tern__ring_publish_head(c);
-}
-
+/* The layout never changes while a view is in use: with the view in registers, a test that the
+ * processor foresees each time. */
 TERN_INLINE bool tern__ring_push(tern_ring_producer *p, const void *item, uint32_t size_bytes)
 {
-    if (TERN_UNLIKELY(p->tail == p->limit) && !tern__ring_see_space(p)) return false;
-    /* on its way back from a consumer that polls it while we fill the slot */
-    tern_prefetch_write(&p->shared->producer.word);
-    tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
-    p->tail++;
-    tern__ring_ask_to_write(p, size_bytes);
-    tern__ring_publish_tail(p);
-    return true;
+    return p->sequenced ? tern__ring_push_sequenced(p, item, size_bytes) : tern__ring_push_indexed(p, item, size_bytes);
 }
 
 TERN_INLINE bool tern__ring_pop(tern_ring_consumer *c, void *item, uint32_t size_bytes)
 {
-    if (TERN_UNLIKELY(c->head == c->limit) && !tern__ring_try_see_items(c)) return false;
-    tern__ring_ask_to_read(c, size_bytes);
-    tern_copy_from_shared(item, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
-    tern__ring_advance(c, 1);
-    return true;
-}
-
-/* Free slots known, after looking again if fewer than wanted. */
-TERN_INLINE uint32_t tern__ring_space(tern_ring_producer *p, uint32_t want)
-{
-    if (p->limit - p->tail < want) tern__ring_see_space(p);
-    uint32_t space = p->limit - p->tail;
-    return space < want ? space : want;
-}
-
-/* Items known, after looking again if fewer than wanted. */
-TERN_INLINE uint32_t tern__ring_available(tern_ring_consumer *c, uint32_t want)
-{
-    if (c->limit == c->head) {
-        if (want != 0) tern__ring_try_see_items(c);
-    } else if (c->limit - c->head < want) {
-        tern__ring_load_tail(c);
-    }
-    uint32_t available = c->limit - c->head;
-    return available < want ? available : want;
-}
-
-/* Items from an index to the end of the memory, where a span must stop. */
-TERN_INLINE uint32_t tern__ring_until_wrap(uint32_t index, uint32_t capacity_items)
-{
-    return capacity_items - (index & (capacity_items - 1));
+    return c->sequenced ? tern__ring_pop_sequenced(c, item, size_bytes) : tern__ring_pop_indexed(c, item, size_bytes);
 }
 
 TERN_INLINE uint32_t tern__ring_push_many(tern_ring_producer *p, const void *items, uint32_t count,
                                           uint32_t size_bytes)
 {
-    uint32_t n = tern__ring_space(p, count);
-    if (n == 0) return 0;
-    uint32_t first = tern__ring_until_wrap(p->tail, p->capacity_items);
-    if (first > n) first = n;
-    size_t split = (size_t)first * size_bytes;
-    tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), items, split);
-    if (first < n)
-        tern_copy_to_shared(p->items, (const unsigned char *)items + split, (size_t)(n - first) * size_bytes);
-    p->tail += n;
-    tern__ring_publish_tail(p);
-    return n;
+    return p->sequenced ? tern__ring_push_many_sequenced(p, items, count, size_bytes)
+                        : tern__ring_push_many_indexed(p, items, count, size_bytes);
 }
 
 TERN_INLINE uint32_t tern__ring_pop_many(tern_ring_consumer *c, void *items, uint32_t count, uint32_t size_bytes)
 {
-    uint32_t n = tern__ring_available(c, count);
-    if (n == 0) return 0;
-    uint32_t first = tern__ring_until_wrap(c->head, c->capacity_items);
-    if (first > n) first = n;
-    size_t split = (size_t)first * size_bytes;
-    tern_copy_from_shared(items, tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), split);
-    if (first < n)
-        tern_copy_from_shared((unsigned char *)items + split, c->items, (size_t)(n - first) * size_bytes);
-    tern__ring_advance(c, n);
-    return n;
+    return c->sequenced ? tern__ring_pop_many_sequenced(c, items, count, size_bytes)
+                        : tern__ring_pop_many_indexed(c, items, count, size_bytes);
 }
 
 /* ---- Calls ------------------------------------------------------------------------ */
@@ -315,10 +97,10 @@ TERN_INLINE uint32_t tern_ring_pop_many(tern_ring_consumer *c, void *items, uint
  */
 TERN_INLINE void *tern_ring_reserve(tern_ring_producer *p, uint32_t want, uint32_t *got)
 {
-    uint32_t whole = tern__ring_until_wrap(p->tail, p->capacity_items);
+    uint32_t whole = p->sequenced ? 1 : tern__ring_until_wrap(p->tail, p->capacity_items);
     uint32_t n = tern__ring_space(p, want < whole ? want : whole);
     *got = n;
-    return n ? tern__ring_slot(p->items, p->tail, p->capacity_items, p->item_size_bytes) : NULL;
+    return n ? tern__ring_slot(p->items, p->tail, p->capacity_items, p->slot_size_bytes) : NULL;
 }
 
 /**
@@ -332,11 +114,17 @@ TERN_INLINE void *tern_ring_reserve(tern_ring_producer *p, uint32_t want, uint32
 TERN_INLINE void tern_ring_commit(tern_ring_producer *p, uint32_t count)
 {
     uint32_t most = p->limit - p->tail;
+    if (p->sequenced && most > 1) most = 1;
     TERN_ASSERT(count <= most);
     if (count > most) count = most;
     if (count == 0) return;
+    if (p->sequenced) {
+        unsigned char *slot = tern__ring_slot(p->items, p->tail, p->capacity_items, p->slot_size_bytes);
+        tern__ring_publish_slot(p, slot, p->slot_size_bytes);
+        return;
+    }
     p->tail += count;
-    tern__ring_publish_tail(p);
+    tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
 }
 
 /**
@@ -351,10 +139,10 @@ TERN_INLINE void tern_ring_commit(tern_ring_producer *p, uint32_t count)
  */
 TERN_INLINE const void *tern_ring_peek(tern_ring_consumer *c, uint32_t want, uint32_t *got)
 {
-    uint32_t whole = tern__ring_until_wrap(c->head, c->capacity_items);
+    uint32_t whole = c->sequenced ? 1 : tern__ring_until_wrap(c->head, c->capacity_items);
     uint32_t n = tern__ring_available(c, want < whole ? want : whole);
     *got = n;
-    return n ? tern__ring_slot(c->items, c->head, c->capacity_items, c->item_size_bytes) : NULL;
+    return n ? tern__ring_slot(c->items, c->head, c->capacity_items, c->slot_size_bytes) : NULL;
 }
 
 /**

@@ -79,7 +79,7 @@ TERN_INLINE bool tern__stream_room(tern_stream_producer *p, uint32_t length)
         if (tern__ring_space(ring, whole) < whole) return false;
         tern__stream_write_header(ring, TERN__STREAM_PADDING, 0);
         ring->tail += whole;
-        tern__ring_publish_tail(ring);
+        tern__ring_publish_items(ring, &ring->shared->producer.word, ring->tail << 1);
     }
     if (TERN_LIKELY(tern__ring_space(ring, units) == units)) return true;
     p->refused = TERN_OK;
@@ -93,7 +93,7 @@ TERN_INLINE void tern__stream_publish(tern_stream_producer *p, uint32_t length, 
     p->ring.tail += tern__stream_units(length);
     p->reserved = false;
     tern__stream_ask_to_write(&p->ring, tern__stream_units(length));
-    tern__ring_publish_tail(&p->ring);
+    tern__ring_publish_items(&p->ring, &p->ring.shared->producer.word, p->ring.tail << 1);
 }
 
 /* The record at head: its bytes, and its header, which is read once. NULL: none, or no sense in it.

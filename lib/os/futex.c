@@ -54,6 +54,7 @@ static void futex_wake(tern_a32 *word)
     errno = kept;
 }
 
-const tern__os tern__os_futex = { "futex", futex_wait, futex_wake, futex_now_ns };
+const tern__os tern__os_futex = { "futex", futex_wait, futex_wake, futex_now_ns,
+    tern__os_barrier_register, tern__os_barrier };
 
 #endif

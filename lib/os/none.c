@@ -21,6 +21,7 @@ static uint64_t none_now_ns(void)
     return 0;
 }
 
-const tern__os tern__os_none = { "none", none_wait, none_wake, none_now_ns };
+const tern__os tern__os_none = { "none", none_wait, none_wake, none_now_ns,
+    tern__os_barrier_register, tern__os_barrier };
 
 #endif

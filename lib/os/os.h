@@ -15,12 +15,20 @@ typedef struct tern__os {
     tern_status (*wait)(tern_a32 *word, uint32_t expected, uint64_t timeout_ns);
     void (*wake)(tern_a32 *word);
     uint64_t (*now_ns)(void);
+    /* whether other ends' barriers reach this process from now on */
+    bool (*barrier_register)(void);
+    /* a full barrier here and in all processes that registered; false: none was made */
+    bool (*barrier)(void);
 } tern__os;
 
 extern const tern__os tern__os_futex, tern__os_portable, tern__os_wasm, tern__os_none;
 
 /* The table in force. Set at build time; only tests change it, before any thread waits. */
 extern const tern__os *tern__os_current;
+
+/* The last two of the table, as far as the system has them; barrier.c. */
+bool tern__os_barrier_register(void);
+bool tern__os_barrier(void);
 
 /* Beside the table: waking whoever polls an eventfd. TERN_OK, ARGUMENT or UNSUPPORTED; eventfd.c. */
 tern_status tern__eventfd_check(int fd);

@@ -38,6 +38,7 @@ static void portable_wake(tern_a32 *word)
     (void)word;
 }
 
-const tern__os tern__os_portable = { "portable", portable_wait, portable_wake, portable_now_ns };
+const tern__os tern__os_portable = { "portable", portable_wait, portable_wake, portable_now_ns,
+    tern__os_barrier_register, tern__os_barrier };
 
 #endif

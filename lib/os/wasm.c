@@ -48,6 +48,7 @@ static uint64_t wasm_now_ns(void)
     return 0;
 }
 
-const tern__os tern__os_wasm = { "wasm", wasm_wait, wasm_wake, wasm_now_ns };
+const tern__os tern__os_wasm = { "wasm", wasm_wait, wasm_wake, wasm_now_ns,
+    tern__os_barrier_register, tern__os_barrier };
 
 #endif

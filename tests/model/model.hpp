@@ -22,6 +22,7 @@
 
 #define TERN_MODEL 1
 #define TERN_SPIN_CHECKS 0u
+#define TERN_RING_QUIET 1u   // plain stores at once, where they are allowed
 #include "../../include/tern/wait.h"
 
 // ---- Order sites ----------------------------------------------------------------------------
@@ -95,11 +96,14 @@ inline model_list<model_payload *, 16> &model_payloads()
     return payloads;
 }
 
+bool &model_hears_barriers();
+
 /// In before(): forget the last execution's memory.
 inline void model_begin()
 {
     model_payloads().count = 0;
     model_at_site() = nullptr;
+    model_hears_barriers() = true;
 }
 
 inline void model_watch(model_payload &payload, const void *begin, size_t size_bytes, size_t cell_bytes)
@@ -142,6 +146,29 @@ inline void tern_model_payload_read(const void *address, size_t size_bytes)
     model_access(address, size_bytes, [](rl::var<int> &cell) { (void)(int)cell($).load(); });
 }
 
+// ---- Sequences of a sequenced ring -----------------------------------------------------------
+
+/// Relacy must construct its atomics, so those in the slots stand beside them.
+struct model_sequences {
+    const unsigned char *begin = nullptr;
+    size_t slot_bytes = 1;
+    tern_a32 at[8];
+};
+
+inline model_sequences *&model_current_sequences()
+{
+    static model_sequences *current = nullptr;
+    return current;
+}
+
+inline tern_a32 *tern_model_ring_sequence(const unsigned char *slot)
+{
+    model_sequences *s = model_current_sequences();
+    size_t index = size_t(slot - s->begin) / s->slot_bytes;
+    if (index >= 8) std::abort();
+    return &s->at[index];
+}
+
 // ---- Waiting ---------------------------------------------------------------------------------
 
 extern "C" inline tern_status tern_word_wait(tern_a32 *word, uint32_t expected, uint64_t timeout_ns)
@@ -168,6 +195,18 @@ extern "C" inline void tern__eventfd_wake(int fd)
     (void)fd;
 }
 #endif
+
+/// Whether ends may publish by plain stores; see tern_barrier_light() and _heavy() in atomic.h.
+inline bool &model_hears_barriers()
+{
+    static bool hears = true;
+    return hears;
+}
+
+extern "C" inline bool tern__barrier_register(void)
+{
+    return model_hears_barriers();
+}
 
 extern "C" inline uint64_t tern_now_ns(void)
 {
@@ -211,7 +250,8 @@ inline bool model_run(bool (*simulate)(rl::test_params &), rl::scheduler_type_e 
 
 inline const char *model_order_name(rl::memory_order order)
 {
-    return order == rl::mo_acquire ? "acquire"
+    return order == rl::mo_seq_cst ? "seq_cst"
+        : order == rl::mo_acquire ? "acquire"
         : order == rl::mo_release  ? "release"
         : order == rl::mo_acq_rel  ? "acq_rel"
                                    : "relaxed";
@@ -240,7 +280,10 @@ public:
         for (const model_site &site : sites) {
             // what another module's program weakens is not weakened here as well
             if (std::find(expected_.begin(), expected_.end(), site.name) == expected_.end()) continue;
-            if (site.order != rl::mo_acq_rel) {
+            if (site.order == rl::mo_seq_cst) {   // a barrier: no store-load order, and none at all
+                mutant(site, rl::mo_acq_rel, executions);
+                mutant(site, rl::mo_relaxed, executions);
+            } else if (site.order != rl::mo_acq_rel) {
                 mutant(site, rl::mo_relaxed, executions);
             } else {   // each half by itself
                 mutant(site, rl::mo_acquire, executions);

@@ -6,6 +6,7 @@
 #include "../../lib/base.c"
 #include "../../lib/bell.c"
 #include "../../lib/ring.c"
+#include "../../lib/ring_wait.c"
 
 #include "sites_ring.h"
 
@@ -15,15 +16,19 @@ namespace {
 template <uint32_t Capacity> struct ring_memory {
     struct {
         tern_ring_shared shared;
-        unsigned char items[Capacity * 4];
+        unsigned char items[Capacity * 8];   // sequenced: 4 more bytes a slot
     } bytes;
     model_payload geometry, items;
+    model_sequences sequences;
 
     void watch()
     {
         model_begin();
         model_watch(geometry, &bytes.shared.geometry, sizeof bytes.shared.geometry, sizeof bytes.shared.geometry);
         model_watch(items, bytes.items, sizeof bytes.items, 4);
+        sequences.begin = bytes.items;
+        sequences.slot_bytes = 8;
+        model_current_sequences() = &sequences;
     }
     void format(uint32_t flags)
     {
@@ -35,6 +40,8 @@ template <uint32_t Capacity> struct ring_memory {
     {
         tern_a32_store_relaxed(&bytes.shared.producer.word, count << 1);
         tern_a32_store_relaxed(&bytes.shared.consumer.word, count << 1);
+        for (uint32_t i = 0; i < Capacity; i++)
+            tern_a32_store_relaxed(&sequences.at[(count + i) % Capacity], (count + i + 1 - Capacity) << 1);
     }
     tern_ring_producer producer()
     {

@@ -19,6 +19,14 @@ struct fixture {
     unsigned char model[64 * 8];     /* the bytes of the slots as they must be */
 };
 
+/* The sequence of the slot that the item of this index goes to. */
+static inline tern_a32 *sequence_of(struct tern_ring_shared *shared, uint32_t index)
+{
+    const struct tern_ring_geometry *g = &shared->geometry;
+    unsigned char *slot = (unsigned char *)(shared + 1) + (size_t)(index % g->capacity_items) * g->slot_size_bytes;
+    return (tern_a32 *)(void *)(slot + g->slot_size_bytes - 4);
+}
+
 static inline struct fixture make(uint32_t item_size, uint32_t capacity, uint32_t flags, uint32_t start)
 {
     struct fixture f;
@@ -31,6 +39,8 @@ static inline struct fixture make(uint32_t item_size, uint32_t capacity, uint32_
     /* as if `start` items had gone through */
     tern_a32_store_relaxed(&f.shared->producer.word, start << 1);
     tern_a32_store_relaxed(&f.shared->consumer.word, start << 1);
+    for (uint32_t i = start; flags & TERN_RING_SEQUENCED && i != start + f.shared->geometry.capacity_items; i++)
+        tern_a32_store_relaxed(sequence_of(f.shared, i), (i + 1 - f.shared->geometry.capacity_items) << 1);
     assert_status(tern_ring_attach_producer(&f.p, f.shared, f.size), TERN_OK);
     assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_OK);
     return f;
@@ -61,6 +71,7 @@ static inline void expect(const struct fixture *f, uint32_t tail_word, uint32_t 
     for (size_t i = 0; i < sizeof s->pad; i++) assert_int_equal(s->pad[i], 0);
     for (size_t i = 0; i < sizeof s->producer.pad; i++)
         assert_int_equal(s->producer.pad[i] | s->consumer.pad[i], 0);
+    if (f->desc.flags & TERN_RING_SEQUENCED) return;   /* slots are compared one by one there */
     if (items <= sizeof f->model) assert_memory_equal(s + 1, f->model, items);
 }
 

@@ -7,7 +7,8 @@ static void ring_size_of_bad_description_is_zero(void **state)
 {
     (void)state;
     const tern_ring_desc bad[] = {
-        { 0, 8, 0 }, { 8, (1u << 30) + 1, 0 }, { 8, UINT32_MAX, 0 }, { 8, 8, 2 }, { 8, 8, 0x80000000u },
+        { 0, 8, 0 }, { 8, (1u << 30) + 1, 0 }, { 8, UINT32_MAX, 0 }, { 8, 8, 4 }, { 8, 8, 0x80000000u },
+        { UINT32_MAX, 1, TERN_RING_SEQUENCED }, { UINT32_MAX - 60, 1, TERN_RING_SEQUENCED },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(tern_ring_size(&bad[i]), 0);
     assert_int_equal(tern_ring_size(NULL), 0);
@@ -20,6 +21,9 @@ static void ring_capacity_rounds_up_and_zero_is_default(void **state)
     assert_int_equal(tern_ring_size(&(tern_ring_desc){ 8, 1, 0 }), 384 + 8);
     assert_int_equal(tern_ring_size(&(tern_ring_desc){ 3, 0, 0 }), 384 + 3 * 1024);
     assert_int_equal(tern_ring_size(&(tern_ring_desc){ 1, 1u << 30, 0 }), 384 + (1u << 30));
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 8, 5, TERN_RING_SEQUENCED }), 384 + 8 * 16);
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 60, 1, TERN_RING_SEQUENCED }), 384 + 64);
+    assert_int_equal(tern_ring_size(&(tern_ring_desc){ 61, 2, TERN_RING_SEQUENCED }), 384 + 2 * 128);
     if (sizeof(size_t) == 8)
         assert_true(tern_ring_size(&(tern_ring_desc){ UINT32_MAX, 1u << 30, 0 }) == 384 + ((uint64_t)UINT32_MAX << 30));
 }

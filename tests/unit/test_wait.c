@@ -213,7 +213,8 @@ static uint64_t fake_now(void)
     return fake.now_ns;
 }
 
-static const tern__os fake_os = { "fake", fake_wait, fake_wake, fake_now };
+static const tern__os fake_os = { "fake", fake_wait, fake_wake, fake_now,
+                                   tern__os_barrier_register, tern__os_barrier };
 
 static void ring_wait_outlasts_spurious_wakes_and_keeps_its_deadline(void **state)
 {

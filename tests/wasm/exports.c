@@ -30,7 +30,8 @@ static uint64_t now_counted(void)
     return tern__os_wasm.now_ns();
 }
 
-static const tern__os counting = { "counting", wait_counted, wake_counted, now_counted };
+static const tern__os counting = { "counting", wait_counted, wake_counted, now_counted,
+                                   tern__os_barrier_register, tern__os_barrier };
 
 /* Once, before any worker waits. */
 EXPORT("test_count_sleeps") void test_count_sleeps(void);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_slots.h: slots, space and items: what both layouts of a ring share, and the indexed one.
+ * Included by ring.h.
+ *
+ * Indices run freely. A view counts modulo 2^32, the shared words hold the low
+ * 31 bits beside SLEEP; differences are taken modulo 2^31, which is unambiguous
+ * because the capacity is at most 2^30.
+ */
+#ifndef TERN_RING_SLOTS_H
+#define TERN_RING_SLOTS_H
+
+#ifndef TERN_RING_H
+#  error "include <tern/ring.h>, not ring_slots.h"
+#endif
+
+/* How often a consumer that has just drained the ring pauses before it looks
+ * again, so that the next cache-line transfer carries more than one item. */
+#ifndef TERN_RING_SLIP_PAUSES
+#  define TERN_RING_SLIP_PAUSES 16u
+#endif
+
+/* How often a pop or peek that found nothing pauses before it says so: a caller that polls
+ * harder keeps taking the producer's word away from it, and both lose by it. */
+#ifndef TERN_RING_EMPTY_PAUSES
+#  define TERN_RING_EMPTY_PAUSES 3u
+#endif
+
+/* How far ahead an end asks for the lines of slots: so many transfers under way
+ * at once cover the time that one of them takes. Larger items than the second
+ * figure are left to the processor's own prefetcher. */
+#define TERN__RING_LINE_BYTES 64u
+#define TERN__RING_AHEAD_BYTES 512u
+#define TERN__RING_AHEAD_MAX_ITEM_BYTES 1024u
+
+/* ---- Slots ------------------------------------------------------------------------ */
+
+TERN_INLINE unsigned char *tern__ring_slot(unsigned char *items, uint32_t index, uint32_t capacity_items,
+                                           uint32_t size_bytes)
+{
+    return items + (size_t)(index & (capacity_items - 1)) * size_bytes;
+}
+
+/* True if the item at index begins a line: of small items, only those ask ahead. */
+TERN_INLINE bool tern__ring_begins_line(uint32_t index, uint32_t capacity_items, uint32_t size_bytes)
+{
+    size_t offset = (size_t)(index & (capacity_items - 1)) * size_bytes;
+    return (offset & (TERN__RING_LINE_BYTES - 1)) < size_bytes;
+}
+
+/* The producer will fill this slot soon: have its lines here, writable, by then. */
+TERN_INLINE void tern__ring_ask_to_write(tern_ring_producer *p, uint32_t size_bytes)
+{
+    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
+    if (!tern__ring_begins_line(p->tail, p->capacity_items, size_bytes)) return;
+    unsigned char *slot = tern__ring_slot(p->items, p->tail + p->ahead_items, p->capacity_items, size_bytes);
+    for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch_write(slot + at);
+}
+
+/* The consumer will read this slot soon. It never asks for one that it does not know to be
+ * filled: that would take the line from the producer, who is about to write it. */
+TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_bytes)
+{
+    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
+    if (!tern__ring_begins_line(c->head, c->capacity_items, size_bytes)) return;
+    if (c->limit - c->head <= c->ahead_items) return;
+    const unsigned char *slot = tern__ring_slot(c->items, c->head + c->ahead_items, c->capacity_items, size_bytes);
+    for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch(slot + at);
+}
+
+/* ---- A sequence in each slot ----------------------------------------------------- */
+
+/* From one slot of a sequenced ring to the next. Up to 60 bytes an item and its sequence
+ * share a line with as many others as fit; beyond, each slot begins a line. */
+TERN_INLINE uint64_t tern__ring_sequenced_slot_bytes(uint32_t item_size_bytes)
+{
+    return item_size_bytes <= 4 ? 8 : item_size_bytes <= 12 ? 16 : item_size_bytes <= 28 ? 32 :
+        ((uint64_t)item_size_bytes + 4 + TERN__RING_LINE_BYTES - 1) & ~(uint64_t)(TERN__RING_LINE_BYTES - 1);
+}
+
+/* The sequence of a slot: index + 1 of the item in it, << 1 | SLEEP. */
+TERN_INLINE tern_a32 *tern__ring_sequence(unsigned char *slot, uint32_t slot_size_bytes)
+{
+#if defined(TERN_MODEL)
+    (void)slot_size_bytes;
+    return tern_model_ring_sequence(slot);
+#else
+    return (tern_a32 *)(void *)(slot + slot_size_bytes - 4);
+#endif
+}
+
+/* ---- Space and items --------------------------------------------------------------- */
+
+/* Look where the consumer is. True if there is space.
+ * The peer's index is bounded here: the limit never passes tail + capacity. */
+TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)
+{
+    /* [RING-2] acquire: the consumer's reads of the slots before we overwrite them.
+     * Pairs with: [RING-2] release in tern__ring_publish_head().
+     * Otherwise: a new item may be written over one that is still being read. */
+    uint32_t word = tern_a32_load_acquire(&p->shared->consumer.word, RING_2_SEE);
+    uint32_t used = (p->tail - (word >> 1)) & TERN__RING_INDEX_MASK;
+    /* relaxed: closing by the consumer publishes no data */
+    bool closed = tern_a32_load_relaxed(&p->shared->consumer.closed) != 0;
+    if (TERN_UNLIKELY(used > p->capacity_items)) {
+        p->status = TERN_ERR_CORRUPT;
+        used = p->capacity_items;
+    }
+    if (TERN_UNLIKELY(closed)) used = p->capacity_items;
+    p->limit = p->tail + (p->capacity_items - used);
+    return p->limit != p->tail;
+}
+
+/* Load tail and bound it: the limit never passes head + capacity. */
+TERN_INLINE bool tern__ring_load_tail(tern_ring_consumer *c)
+{
+    /* [RING-1] acquire: the items' bytes after tail.
+     * Pairs with: [RING-1] release in tern__ring_publish_tail().
+     * Otherwise: an item may be read before it is written. */
+    uint32_t word = tern_a32_load_acquire(&c->shared->producer.word, RING_1_SEE);
+    uint32_t count = ((word >> 1) - c->head) & TERN__RING_INDEX_MASK;
+    if (TERN_UNLIKELY(count > c->capacity_items)) {
+        c->status = TERN_ERR_CORRUPT;
+        count = 0;
+    }
+    c->limit = c->head + count;
+    return count != 0;
+}
+
+/* Whether the item at head is there; the sequenced layout's tern__ring_load_tail(). */
+TERN_INLINE bool tern__ring_slot_is_filled(tern_ring_consumer *c, uint32_t slot_size_bytes)
+{
+    unsigned char *slot = tern__ring_slot(c->items, c->head, c->capacity_items, slot_size_bytes);
+    /* [RING-1] acquire: the item's bytes after its sequence.
+     * Pairs with: [RING-1] release in tern__ring_publish_items(), tern__ring_exchange().
+     * Otherwise: an item may be read before it is written. */
+    uint32_t word = tern_a32_load_acquire(tern__ring_sequence(slot, slot_size_bytes), RING_1_SEE_SLOT);
+    bool filled = (word & ~TERN__RING_SLEEP) == (c->head + 1) << 1;
+    c->limit = c->head + filled;
+    return filled;
+}
+
+/* The slot at head is not filled: then it holds what the last lap left in it, or somebody lies. */
+TERN_INLINE void tern__ring_check_slot(tern_ring_consumer *c, uint32_t slot_size_bytes)
+{
+    unsigned char *slot = tern__ring_slot(c->items, c->head, c->capacity_items, slot_size_bytes);
+    /* relaxed: only compared */
+    uint32_t word = tern_a32_load_relaxed(tern__ring_sequence(slot, slot_size_bytes)) & ~TERN__RING_SLEEP;
+    uint32_t next = (c->head + 1) << 1;
+    if (TERN_UNLIKELY(word != next && word != next - (c->capacity_items << 1))) c->status = TERN_ERR_CORRUPT;
+}
+
+/* Look where the producer is, after all known items were popped. True if there
+ * are items. What was freed is published first: an empty ring is all the producer's. */
+TERN_INLINE bool tern__ring_see_items(tern_ring_consumer *c)
+{
+    if (c->sequenced && tern__ring_slot_is_filled(c, c->slot_size_bytes)) {
+        c->slip_armed = true;
+        return true;
+    }
+    if (c->released != c->head) tern__ring_publish_head(c);
+#if !defined(TERN_MODEL)
+    if (c->slip_armed) {
+        c->slip_armed = false;
+        for (uint32_t i = 0; i != TERN_RING_SLIP_PAUSES; i++) tern_cpu_relax();
+    }
+#endif
+    if (c->sequenced ? !tern__ring_slot_is_filled(c, c->slot_size_bytes) : !tern__ring_load_tail(c)) {
+        if (c->sequenced) tern__ring_check_slot(c, c->slot_size_bytes);
+        /* have the next slot's line here when its item comes */
+        tern_prefetch(tern__ring_slot(c->items, c->head, c->capacity_items, c->slot_size_bytes));
+        return false;
+    }
+    c->slip_armed = true;
+    return true;
+}
+
+/* tern__ring_see_items() for the calls that do not wait. */
+TERN_INLINE bool tern__ring_try_see_items(tern_ring_consumer *c)
+{
+    if (tern__ring_see_items(c)) return true;
+#if !defined(TERN_MODEL)
+    for (uint32_t i = 0; i != TERN_RING_EMPTY_PAUSES; i++) tern_cpu_relax();
+#endif
+    return false;
+}
+
+/* The item at head has been read: move on, and publish now and then. */
+TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
+{
+    c->head += count;
+    if (c->head - c->released >= c->release_every_items) tern__ring_publish_head(c);
+}
+
+/* Free slots known, after looking again if fewer than wanted. */
+TERN_INLINE uint32_t tern__ring_space(tern_ring_producer *p, uint32_t want)
+{
+    if (p->limit - p->tail < want) tern__ring_see_space(p);
+    uint32_t space = p->limit - p->tail;
+    return space < want ? space : want;
+}
+
+/* Items known, after looking again if fewer than wanted. */
+TERN_INLINE uint32_t tern__ring_available(tern_ring_consumer *c, uint32_t want)
+{
+    if (c->limit == c->head) {
+        if (want != 0) tern__ring_try_see_items(c);
+    } else if (c->limit - c->head < want) {
+        if (!c->sequenced) tern__ring_load_tail(c);
+    }
+    uint32_t available = c->limit - c->head;
+    return available < want ? available : want;
+}
+
+/* Items from an index to the end of the memory, where a span must stop. */
+TERN_INLINE uint32_t tern__ring_until_wrap(uint32_t index, uint32_t capacity_items)
+{
+    return capacity_items - (index & (capacity_items - 1));
+}
+
+#endif
