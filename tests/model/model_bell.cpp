@@ -8,6 +8,7 @@
 #include "../../lib/base.c"
 #include "../../lib/bell.c"
 #include "../../lib/ring.c"
+#include "../../lib/ring_wait.c"
 #include "../../lib/triple.c"
 
 #include "sites_bell.h"
