@@ -14,7 +14,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_atomic_queue {
 
 template <class Item, uint32_t Capacity, bool Optimistic, bool Shuffle, bool Pause>
 class atomic_queue_of {
@@ -93,4 +93,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_atomic_queue

@@ -12,7 +12,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_boost {
 
 template <class Item, uint32_t Capacity>
 class queue {
@@ -64,4 +64,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_boost

@@ -16,7 +16,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_call {
 
 constexpr uint32_t SEQUENCED = 2, WAITABLE = TERN_RING_WAITABLE;
 constexpr uint32_t BATCH = 32;
@@ -169,4 +169,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_call

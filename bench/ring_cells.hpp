@@ -8,6 +8,9 @@
  * Each queue has a file of its own, which says how it is called and registers it. All
  * are compiled with the same flags. A file that is not built (its library is not
  * installed) is a contestant less; nothing else has to know.
+ *
+ * Each file's names are in a namespace with a name: gcc 12 takes enter_all<queue> of two
+ * files for the same function where both queues are in an unnamed one.
  */
 #ifndef TERN_BENCH_RING_CELLS_HPP
 #define TERN_BENCH_RING_CELLS_HPP

@@ -27,7 +27,7 @@ extern "C" {
 
 using namespace bench;
 
-namespace {
+namespace ring_ck {
 
 template <class Item>
 class ck_queue {
@@ -75,4 +75,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_ck

@@ -17,7 +17,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_dpdk {
 
 template <class Item, bool Bulk>
 class dpdk_queue {
@@ -103,4 +103,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_dpdk

@@ -12,7 +12,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_moodycamel {
 
 /* An item that fills itself where it is constructed. */
 template <class Item>
@@ -68,4 +68,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_moodycamel

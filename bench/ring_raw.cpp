@@ -8,7 +8,7 @@
  *     raw/hand-over 1 KiB/chunks of N items    chunk; of 1 MiB
  *
  * A hand-over has the footprint of a ring of 1,024 items and nothing of a queue but one
- * word a chunk. Each item is written and compared by itself, as numbered items are
+ * word a chunk; both sides ask for lines ahead. Each item is written and compared by itself, as numbered items are
  * everywhere here: 8 bytes with one store and one load each, which no compiler may
  * join. The best of the chunk sizes is therefore the ceiling of any ring that takes
  * 8-byte items one at a time; batches, which may be copied by wider instructions, have
@@ -18,7 +18,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_raw {
 
 /* ---- One line ------------------------------------------------------------------------ */
 
@@ -90,6 +90,9 @@ template <unsigned Size, uint32_t Chunk>
 class buffer {
 public:
     static constexpr uint32_t CHUNKS = MEDIUM / Chunk;
+    static constexpr unsigned LINE_BYTES = 64;
+    static constexpr uint32_t PER_LINE = Size < LINE_BYTES ? LINE_BYTES / Size : 1;   /* items */
+    static constexpr uint32_t AHEAD = Size < 512 ? 512 / Size : 1;                    /* items */
     struct alignas(128) turn {
         std::atomic<uint64_t> value{0};
     };
@@ -99,6 +102,14 @@ public:
     {
     }
     item<Size> *chunk(uint64_t index) const { return items + index % CHUNKS * Chunk; }
+    /* The lines of an item that comes some lines after item i of a chunk. */
+    template <bool ToWrite>
+    BENCH_INLINE void ask_ahead(uint64_t index, uint32_t i) const
+    {
+        uint32_t at = static_cast<uint32_t>(index % CHUNKS) * Chunk + i + AHEAD;
+        const char *bytes = reinterpret_cast<const char *>(items + at % MEDIUM);
+        for (unsigned offset = 0; offset < Size; offset += LINE_BYTES) __builtin_prefetch(bytes + offset, ToWrite);
+    }
     turn &of(uint64_t index) { return turns[index % CHUNKS]; }
     static constexpr uint64_t lap(uint64_t index) { return index / CHUNKS; }
 
@@ -122,10 +133,13 @@ BENCH_NOINLINE uint64_t fill(buffer<Size, Chunk> &b, const job &j)
     while (more) {
         item<Size> *items = b.chunk(index);
         while (b.of(index).value.load(std::memory_order_acquire) != 2 * b.lap(index)) pause_for(pauses);
-        for (uint32_t i = 0; i < Chunk; i++) {
-            uint64_t stamp = number + i;
-            if (!Joined) alone(stamp);
-            items[i].stamp(stamp);
+        for (uint32_t i = 0; i < Chunk; i += b.PER_LINE) {
+            b.template ask_ahead<true>(index, i);
+            for (uint32_t k = i; k < i + b.PER_LINE; k++) {
+                uint64_t stamp = number + k;
+                if (!Joined) alone(stamp);
+                items[k].stamp(stamp);
+            }
         }
         b.of(index).value.store(2 * b.lap(index) + 1, std::memory_order_release);
         number += Chunk;
@@ -138,22 +152,14 @@ BENCH_NOINLINE uint64_t fill(buffer<Size, Chunk> &b, const job &j)
     return number - 1;
 }
 
-/* How many of a chunk's items are not what they should be. */
+/* 1 if an item is not what it should be. */
 template <bool Joined, unsigned Size>
-BENCH_INLINE uint64_t wrong_ones(const item<Size> *items, uint32_t count, uint64_t number)
+BENCH_INLINE uint64_t is_wrong(const item<Size> &i, uint64_t expected)
 {
-    uint64_t wrong = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t expected = number + i;
-        if (!Joined) alone(expected);
-        if constexpr (Size > 8) {   /* as from a queue: into the reader's own memory */
-            item<Size> in = items[i];
-            wrong += !in.is(expected);
-        } else {
-            wrong += items[i].word[0] != expected;
-        }
-    }
-    return wrong;
+    if (!Joined) alone(expected);
+    if constexpr (Size == 8) return i.word[0] != expected;
+    item<Size> in = i;   /* as from a queue: into the reader's own memory */
+    return !in.is(expected);
 }
 
 template <unsigned Size, uint32_t Chunk, bool Joined>
@@ -165,7 +171,12 @@ BENCH_NOINLINE consumed drain(buffer<Size, Chunk> &b, const job &j)
     for (uint64_t index = 0;; index++) {
         const item<Size> *items = b.chunk(index);
         while (b.of(index).value.load(std::memory_order_acquire) != 2 * b.lap(index) + 1) pause_for(pauses);
-        if (__builtin_expect(wrong_ones<Joined>(items, Chunk, number) != 0, 0)) {
+        uint64_t wrong = 0;
+        for (uint32_t i = 0; i < Chunk; i += b.PER_LINE) {
+            if (i + b.AHEAD < Chunk) b.template ask_ahead<false>(index, i);   /* what is known to be filled */
+            for (uint32_t k = i; k < i + b.PER_LINE; k++) wrong += is_wrong<Joined>(items[k], number + k);
+        }
+        if (__builtin_expect(wrong != 0, 0)) {
             expect_last(j, number, items[0]);
             clock.stop_s = now_s();
             return clock.result(number);
@@ -208,4 +219,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_raw

@@ -11,7 +11,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_tern {
 
 constexpr uint32_t INDEXED = 0, SEQUENCED = 2, WAITABLE = TERN_RING_WAITABLE;
 
@@ -126,4 +126,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_tern

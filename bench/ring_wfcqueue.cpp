@@ -18,7 +18,7 @@
 
 using namespace bench;
 
-namespace {
+namespace ring_wfcqueue {
 
 /* Head and tail on line pairs of their own. */
 struct list {
@@ -139,4 +139,4 @@ void add()
 
 const entry here(add);
 
-} // namespace
+} // namespace ring_wfcqueue
