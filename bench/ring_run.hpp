@@ -248,7 +248,8 @@ BENCH_NOINLINE uint64_t produce_in_place(Queue &queue, const job &j)
     double until_s = now_s() + j.seconds;
     uint64_t number = 1;
     do {
-        for (uint64_t stop = number + CHUNK; number != stop;) {
+        const uint64_t stop = number + CHUNK;
+        while (number != stop) {
             uint64_t left = stop - number;
             uint32_t want = left < Batch ? static_cast<uint32_t>(left) : Batch;
             uint32_t n = end.write(want, [&](Item &slot) __attribute__((always_inline)) { slot.stamp(number++); });
