@@ -29,19 +29,13 @@ struct line {
 BENCH_NOINLINE void serve_line(line &ball, const job &j, std::vector<uint32_t> &took)
 {
     const unsigned pauses = j.pauses;
-    double until_s = now_s() + j.seconds;
     uint64_t number = 0;
-    bool more = true;
-    while (more) {
+    round_clock clock(took, j.seconds);
+    do {
         number += 2;
-        uint64_t start = ticks();
         ball.value.store(number - 1, std::memory_order_release);
         while (ball.value.load(std::memory_order_acquire) != number) pause_for(pauses);
-        uint64_t spent = ticks() - start;
-        took.push_back(static_cast<uint32_t>(std::min<uint64_t>(spent, UINT32_MAX)));
-        if (number % (2 * ROUNDS_PER_LOOK) == 0)
-            more = now_s() < until_s && took.size() + ROUNDS_PER_LOOK <= took.capacity();
-    }
+    } while (clock.next());
     ball.value.store(LAST, std::memory_order_release);
 }
 

@@ -352,7 +352,35 @@ repetition run_in_place(const job &j)
 /* ---- Round trip: there through one queue, back through another ------------------------------------ */
 
 constexpr size_t WARM_ROUNDS = 2048;
-constexpr uint64_t ROUNDS_PER_LOOK = 256;   /* at the clock */
+constexpr uint64_t ROUNDS_PER_LOOK = 256;   /* at the slower clock that says when the time is over */
+
+/* One reading of the clock a round: where one ends the next begins, so no time is lost between. */
+class round_clock {
+public:
+    round_clock(std::vector<uint32_t> &all, double seconds)
+        : took(all), until_s(now_s() + seconds), before(ticks_after_loads())
+    {
+    }
+    /* A round is over. False: it was the last. */
+    BENCH_INLINE bool next()
+    {
+        uint64_t now = ticks_after_loads();
+        took.push_back(static_cast<uint32_t>(std::min<uint64_t>(now - before, UINT32_MAX)));
+        before = now;
+        return took.size() % ROUNDS_PER_LOOK != 0 || more();
+    }
+
+private:
+    BENCH_NOINLINE bool more()
+    {
+        bool time_left = now_s() < until_s && took.size() + ROUNDS_PER_LOOK <= took.capacity();
+        before = ticks_after_loads();
+        return time_left;
+    }
+    std::vector<uint32_t> &took;
+    double until_s;
+    uint64_t before;
+};
 
 /* Room for a repetition's round trips, written once: no page faults while measuring. */
 inline std::vector<uint32_t> room_for_rounds(double seconds)
@@ -368,21 +396,16 @@ BENCH_NOINLINE void serve(Queue &there, Queue &back, const job &j, std::vector<u
     auto out_end = there.producer();
     auto in_end = back.consumer();
     const unsigned pauses = j.pauses;
-    double until_s = now_s() + j.seconds;
     Item out{}, in{};
     uint64_t number = 0;
-    bool more = true;
-    while (more) {
+    round_clock clock(took, j.seconds);
+    do {
         number++;
-        uint64_t start = ticks();
         out.stamp(number);
         push_one(out_end, out, pauses);
         pop_one(in_end, in, pauses);
         if (__builtin_expect(!in.is(number), 0)) wrong_item(j.name.c_str(), number, in.word[0]);
-        uint64_t spent = ticks() - start;
-        took.push_back(static_cast<uint32_t>(std::min<uint64_t>(spent, UINT32_MAX)));
-        if (number % ROUNDS_PER_LOOK == 0) more = now_s() < until_s && took.size() + ROUNDS_PER_LOOK <= took.capacity();
-    }
+    } while (clock.next());
     out.stamp(LAST);
     push_one(out_end, out, pauses);
 }
