@@ -11,8 +11,9 @@
  * "ring" has slots of just the records' size, which a stream can't beat: it is the price of a header
  * and of a length that is not known before. "ring, 1 KiB slots" carries any length up to 1 KiB.
  */
-#include "race_run.hpp"
+#include "item.hpp"
 
+#include <tern/ring.h>
 #include <tern/stream.h>
 
 #include <benchmark/benchmark.h>
