@@ -154,40 +154,57 @@ void tern_layout_of(const std::string &name)
     tern_of<WAITABLE, ends::processes, SLEEPING>(name + " waitable, sleeping");
 }
 
-template <form Form>
+template <unsigned Pauses>
 void peers_of(const std::string &how)
 {
-    items_of<pipe_ways<Form>::template items>("pipe" + how);
-    frames_of<copied_frames<pipe_ways<Form>::template items>>("pipe" + how);
-    items_of<stream_ways<Form>::template items>("Unix stream" + how);
-    frames_of<copied_frames<stream_ways<Form>::template items>>("Unix stream" + how);
-    items_of<seqpacket_ways<Form>::template items>("Unix seqpacket" + how);
-    items_of<posix_ways<Form>::template items>("POSIX mq" + how);
+    items_of<pipe_ways<Pauses>::template items>("pipe" + how);
+    frames_of<copied_frames<pipe_ways<Pauses>::template items>>("pipe" + how);
+    items_of<stream_ways<Pauses>::template items>("Unix stream" + how);
+    frames_of<copied_frames<stream_ways<Pauses>::template items>>("Unix stream" + how);
+    items_of<seqpacket_ways<Pauses>::template items>("Unix seqpacket" + how);
+    items_of<posix_ways<Pauses>::template items>("POSIX mq" + how);
 #if defined(PROCESS_HAVE_BOOST)
-    items_of<boost_ways<Form>::template items>("boost message_queue" + how);
-    frames_of<copied_frames<boost_ways<Form>::template items>>("boost message_queue" + how);
-#endif
-#if defined(PROCESS_HAVE_ZMQ)
-    using one_way = zmq_ways<Form, ZMQ_PUSH, ZMQ_PULL>;
-    items_of<one_way::template items, zmq_ways<Form, ZMQ_PAIR, ZMQ_PAIR>::template items>("ZeroMQ ipc" + how);
-    frames_of<typename one_way::frames>("ZeroMQ ipc" + how);
+    items_of<boost_ways<Pauses>::template items>("boost message_queue" + how);
+    frames_of<copied_frames<boost_ways<Pauses>::template items>>("boost message_queue" + how);
 #endif
 #if defined(PROCESS_HAVE_ICEORYX)
     auto before = [] { return the_roudi.ready(); };
-    items_of<iceoryx_ways<Form>::template items>("iceoryx" + how, before);
-    frames_of<typename iceoryx_ways<Form>::frames>("iceoryx" + how, before);
+    items_of<iceoryx_ways<Pauses>::template items>("iceoryx" + how, before);
+    frames_of<typename iceoryx_ways<Pauses>::frames>("iceoryx" + how, before);
 #endif
+}
+
+template <unsigned Pauses>
+void zmq_of(const std::string &how)
+{
+#if defined(PROCESS_HAVE_ZMQ)
+    using one_way = zmq_ways<Pauses, ZMQ_PUSH, ZMQ_PULL>;
+    using pair = zmq_ways<Pauses, ZMQ_PAIR, ZMQ_PAIR>;
+    items_of<one_way::template items, pair::template items>("ZeroMQ ipc" + how);
+    frames_of<typename one_way::frames>("ZeroMQ ipc" + how);
+#else
+    left_out("ZeroMQ ipc" + how, "not installed when this was built");
+#endif
+}
+
+template <unsigned Pauses>
+void raw_lines(const std::string &loop)
+{
+    add("raw/line round trip/processes" + loop, what::round_trip,
+        [] { return raw_line<false, Pauses>::measure(where, seconds_each); });
+    add("raw/line round trip/threads" + loop, what::round_trip,
+        [] { return raw_line<true, Pauses>::measure(where, seconds_each); });
 }
 
 void raw_limits()
 {
-    auto seconds = [] { return seconds_each; };
-    add("raw/line round trip/processes", what::round_trip, [=] { return raw_line<false>::measure(where, seconds()); });
-    add("raw/line round trip/threads", what::round_trip, [=] { return raw_line<true>::measure(where, seconds()); });
+    raw_lines<0>(", bare");
+    raw_lines<1>(", pause 1");
+    raw_lines<4>(", pause 4");
     add("raw/futex round trip/processes", what::round_trip,
-        [=] { return measure_round_trip<raw_futex::items, item<8>>(where, seconds()); });
-    add("raw/copy 1 MiB/one core", what::frames, [=] { return measure_one_core(where, seconds(), true); });
-    add("raw/write and read 1 MiB/one core", what::frames, [=] { return measure_one_core(where, seconds(), false); });
+        [] { return measure_round_trip<raw_futex::items, item<8>>(where, seconds_each); });
+    add("raw/copy 1 MiB/one core", what::frames, [] { return measure_one_core(where, seconds_each, true); });
+    add("raw/write and read 1 MiB/one core", what::frames, [] { return measure_one_core(where, seconds_each, false); });
 }
 
 /* ---- Command line ---------------------------------------------------------------------------------- */
@@ -227,8 +244,11 @@ int main(int argc, char **argv)
     tick_ns();   /* once, for all children */
     tern_layout_of<0>("tern indexed");
     tern_layout_of<SEQUENCED>("tern sequenced");
-    peers_of<form::spinning>(", spinning");
-    peers_of<form::sleeping>(", sleeping");
+    peers_of<0>(", spinning, bare");
+    peers_of<32>(", spinning, pause 32");
+    peers_of<SLEEPING>(", sleeping");
+    zmq_of<YIELDING>(", spinning");
+    zmq_of<SLEEPING>(", sleeping");
     raw_limits();
     benchmark::AddCustomContext("commit", RACE_COMMIT);
     benchmark::AddCustomContext("compiler", compiler_name());

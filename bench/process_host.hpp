@@ -180,6 +180,10 @@ private:
         if (getppid() != parent) _exit(1);
         sigprocmask(SIG_SETMASK, &mask_before, nullptr);
         pin(cpu);
+        /* shuffle_pages() makes large blocks come fresh from the system, which is for our own memory;
+         * a library that allocates and frees gets what malloc settles to by itself */
+        mallopt(M_MMAP_THRESHOLD, 32 << 20);
+        mallopt(M_TRIM_THRESHOLD, 64 << 20);
         if (mmap(nullptr, pages_first << 21, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
             fail("mmap", errno);
         try {

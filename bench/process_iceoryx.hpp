@@ -193,7 +193,7 @@ struct iceoryx_publisher {
     }
 };
 
-template <form Form>
+template <unsigned Pauses>
 struct iceoryx_subscriber {
     iox_sub_storage_t storage;
     iox_sub_t subscriber;
@@ -209,7 +209,7 @@ struct iceoryx_subscriber {
         options.queueFullPolicy = QueueFullPolicy_BLOCK_PRODUCER;
         subscriber = iox_sub_init(&storage, "tern", "bench", event.c_str(), &options);
         while (iox_sub_get_subscription_state(subscriber) != SubscribeState_SUBSCRIBED) nap();
-        if (Form == form::spinning) return;
+        if (Pauses != SLEEPING) return;
         wait_set = iox_ws_init(&wait_storage);
         if (iox_ws_attach_subscriber_state(wait_set, subscriber, SubscriberState_HAS_DATA, 1, nullptr) !=
             WaitSetResult_SUCCESS)
@@ -226,29 +226,31 @@ struct iceoryx_subscriber {
     BENCH_INLINE const void *take_chunk()
     {
         const void *chunk = nullptr;
-        for (;;) {
+        until<Pauses>([&] {
             auto result = iox_sub_take_chunk(subscriber, &chunk);
-            if (result == ChunkReceiveResult_SUCCESS) return chunk;
+            if (result == ChunkReceiveResult_SUCCESS) return true;
             if (result != ChunkReceiveResult_NO_CHUNK_AVAILABLE) fail("iox_sub_take_chunk");
-            if (Form == form::spinning) continue;
+            if (Pauses != SLEEPING) return false;
             iox_notification_info_t notification;
             uint64_t missed = 0;
             iox_ws_wait(wait_set, &notification, 1, &missed);
-        }
+            return false;
+        });
+        return chunk;
     }
 };
 
-template <form Form>
-struct iceoryx_way : peer<Form> {
+template <unsigned Pauses>
+struct iceoryx_way : peer<Pauses> {
     /* the publisher yields and then naps while the queue is full, so neither form wants all */
     static constexpr bool SPINS = false;
     static constexpr ending ENDING = ending::by_exit;
 };
 
-template <form Form>
+template <unsigned Pauses>
 struct iceoryx_ways {
     template <class Item>
-    struct items : iceoryx_way<Form> {
+    struct items : iceoryx_way<Pauses> {
         std::string event = fresh_name("");
 
         struct sender : iceoryx_publisher {
@@ -261,8 +263,8 @@ struct iceoryx_ways {
                 iox_pub_publish_chunk(this->publisher, chunk);
             }
         };
-        struct receiver : iceoryx_subscriber<Form> {
-            explicit receiver(items &way) : iceoryx_subscriber<Form>(way.event, 256) {}
+        struct receiver : iceoryx_subscriber<Pauses> {
+            explicit receiver(items &way) : iceoryx_subscriber<Pauses>(way.event, 256) {}
             receiver &local() { return *this; }
             void receive(Item &i)
             {
@@ -273,7 +275,7 @@ struct iceoryx_ways {
         };
     };
 
-    struct frames : iceoryx_way<Form> {
+    struct frames : iceoryx_way<Pauses> {
         std::string event = fresh_name("");
 
         struct sender : iceoryx_publisher {
@@ -283,9 +285,10 @@ struct iceoryx_ways {
             uint64_t *begin() { return chunk = static_cast<uint64_t *>(this->loan(FRAME_BYTES)); }
             void end() { iox_pub_publish_chunk(this->publisher, chunk); }
         };
-        struct receiver : iceoryx_subscriber<Form> {
+        /* beside the queue: one loaned, one being read, one that the publisher keeps */
+        struct receiver : iceoryx_subscriber<Pauses> {
             const void *chunk = nullptr;
-            explicit receiver(frames &way) : iceoryx_subscriber<Form>(way.event, FRAMES_UNDER_WAY) {}
+            explicit receiver(frames &way) : iceoryx_subscriber<Pauses>(way.event, FRAMES_UNDER_WAY - 3) {}
             receiver &local() { return *this; }
             const uint64_t *take() { return static_cast<const uint64_t *>(chunk = this->take_chunk()); }
             void give_back() { iox_sub_release_chunk(this->subscriber, chunk); }

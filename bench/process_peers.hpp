@@ -25,11 +25,9 @@
 
 namespace bench {
 
-enum class form { spinning, sleeping };
-
-template <form Form>
+template <unsigned Pauses>
 struct peer {
-    static constexpr bool SPINS = Form == form::spinning, THREADS = false;
+    static constexpr bool SPINS = Pauses != SLEEPING, THREADS = false;
     static constexpr uint64_t CHUNK = 512;
     static constexpr ending ENDING = ending::at_once;
 };
@@ -91,25 +89,27 @@ struct socket_fds {
     }
 };
 
-/* read() or write() of what is left; 0 only where a non-blocking descriptor would have blocked. */
-template <class Call>
+/* read() or write() of some bytes, tried until there are any. */
+template <unsigned Pauses, class Call>
 BENCH_INLINE size_t some_bytes(Call &&call, const char *what)
 {
-    for (;;) {
-        ssize_t n = call();
-        if (n > 0) return static_cast<size_t>(n);
+    ssize_t n;
+    until<Pauses>([&] {
+        n = call();
+        if (n > 0) return true;
         if (n == 0) fail("the other side is gone");
-        if (errno == EAGAIN) return 0;
-        if (errno != EINTR) fail(what, errno);
-    }
+        if (errno != EAGAIN && errno != EINTR) fail(what, errno);
+        return false;
+    });
+    return static_cast<size_t>(n);
 }
 
 /* The receiver reads all that is there, up to 64 KiB, and hands it out item by item. */
-template <class Fds, form Form>
+template <class Fds, unsigned Pauses>
 struct byte_ways {
     template <class Item>
-    struct items : peer<Form> {
-        Fds fds{sizeof(Item), Form == form::spinning};
+    struct items : peer<Pauses> {
+        Fds fds{sizeof(Item), Pauses != SLEEPING};
         ~items() { close(fds.fd[0]), close(fds.fd[1]); }
 
         struct sender {
@@ -120,7 +120,7 @@ struct byte_ways {
             {
                 const char *at = reinterpret_cast<const char *>(&i);
                 for (size_t left = sizeof i; left != 0;) {
-                    size_t n = some_bytes([&] { return write(fd, at, left); }, "write");
+                    size_t n = some_bytes<Pauses>([&] { return write(fd, at, left); }, "write");
                     at += n, left -= n;
                 }
             }
@@ -138,14 +138,14 @@ struct byte_ways {
                 if constexpr (sizeof(Item) >= 65536) {
                     char *at = reinterpret_cast<char *>(&i);
                     for (size_t left = sizeof i; left != 0;) {
-                        size_t n = some_bytes([&] { return read(fd, at, left); }, "read");
+                        size_t n = some_bytes<Pauses>([&] { return read(fd, at, left); }, "read");
                         at += n, left -= n;
                     }
                 } else {
                     while (end - first < sizeof i) {
                         std::memmove(buffer.data(), buffer.data() + first, end - first);
                         end -= first, first = 0;
-                        end += some_bytes([&] { return read(fd, buffer.data() + end, ROOM - end); }, "read");
+                        end += some_bytes<Pauses>([&] { return read(fd, buffer.data() + end, ROOM - end); }, "read");
                     }
                     std::memcpy(&i, buffer.data() + first, sizeof i);
                     first += sizeof i;
@@ -155,16 +155,16 @@ struct byte_ways {
     };
 };
 
-template <form Form> using pipe_ways = byte_ways<pipe_fds, Form>;
-template <form Form> using stream_ways = byte_ways<socket_fds<SOCK_STREAM>, Form>;
+template <unsigned Pauses> using pipe_ways = byte_ways<pipe_fds, Pauses>;
+template <unsigned Pauses> using stream_ways = byte_ways<socket_fds<SOCK_STREAM>, Pauses>;
 
 /* ---- Seqpacket socket: messages ------------------------------------------------------------------ */
 
-template <form Form>
+template <unsigned Pauses>
 struct seqpacket_ways {
     template <class Item>
-    struct items : peer<Form> {
-        socket_fds<SOCK_SEQPACKET> fds{sizeof(Item), Form == form::spinning};
+    struct items : peer<Pauses> {
+        socket_fds<SOCK_SEQPACKET> fds{sizeof(Item), Pauses != SLEEPING};
         ~items() { close(fds.fd[0]), close(fds.fd[1]); }
 
         struct sender {
@@ -173,7 +173,7 @@ struct seqpacket_ways {
             sender &local() { return *this; }
             void send(const Item &i)
             {
-                while (some_bytes([&] { return ::send(fd, &i, sizeof i, MSG_NOSIGNAL); }, "send") == 0) {}
+                some_bytes<Pauses>([&] { return ::send(fd, &i, sizeof i, MSG_NOSIGNAL); }, "send");
             }
         };
         struct receiver {
@@ -182,8 +182,7 @@ struct seqpacket_ways {
             receiver &local() { return *this; }
             void receive(Item &i)
             {
-                size_t n;
-                while ((n = some_bytes([&] { return recv(fd, &i, sizeof i, 0); }, "recv")) == 0) {}
+                size_t n = some_bytes<Pauses>([&] { return recv(fd, &i, sizeof i, 0); }, "recv");
                 if (n != sizeof i) fail("short message");
             }
         };
@@ -194,10 +193,10 @@ struct seqpacket_ways {
 
 /* As deep as the system lets it be, up to 1,024: /proc/sys/fs/mqueue/msg_max is 10 by default, a
  * privileged process may have more, and RLIMIT_MSGQUEUE bounds the bytes. */
-template <form Form>
+template <unsigned Pauses>
 struct posix_ways {
     template <class Item>
-    struct items : peer<Form> {
+    struct items : peer<Pauses> {
         mqd_t queue = -1;
         items()
         {
@@ -207,7 +206,7 @@ struct posix_ways {
                 struct mq_attr attributes = {};
                 attributes.mq_maxmsg = depth;
                 attributes.mq_msgsize = sizeof(Item);
-                queue = mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | (Form == form::spinning ? O_NONBLOCK : 0),
+                queue = mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | (Pauses != SLEEPING ? O_NONBLOCK : 0),
                                 0600, &attributes);
                 if (queue != -1) break;
             }
@@ -222,8 +221,11 @@ struct posix_ways {
             sender &local() { return *this; }
             void send(const Item &i)
             {
-                while (mq_send(queue, reinterpret_cast<const char *>(&i), sizeof i, 0) != 0)
+                until<Pauses>([&] {
+                    if (mq_send(queue, reinterpret_cast<const char *>(&i), sizeof i, 0) == 0) return true;
                     if (errno != EAGAIN && errno != EINTR) fail("mq_send", errno);
+                    return false;
+                });
             }
         };
         struct receiver {
@@ -232,8 +234,11 @@ struct posix_ways {
             receiver &local() { return *this; }
             void receive(Item &i)
             {
-                while (mq_receive(queue, reinterpret_cast<char *>(&i), sizeof i, nullptr) != sizeof i)
+                until<Pauses>([&] {
+                    if (mq_receive(queue, reinterpret_cast<char *>(&i), sizeof i, nullptr) == sizeof i) return true;
                     if (errno != EAGAIN && errno != EINTR) fail("mq_receive", errno);
+                    return false;
+                });
             }
         };
     };
@@ -242,10 +247,10 @@ struct posix_ways {
 /* ---- boost::interprocess::message_queue -------------------------------------------------------------- */
 
 #if defined(PROCESS_HAVE_BOOST)
-template <form Form>
+template <unsigned Pauses>
 struct boost_ways {
     template <class Item>
-    struct items : peer<Form> {
+    struct items : peer<Pauses> {
         using queue_type = boost::interprocess::message_queue;
         std::string name = fresh_name("");
         queue_type queue{boost::interprocess::create_only, name.c_str(),
@@ -258,7 +263,7 @@ struct boost_ways {
             sender &local() { return *this; }
             void send(const Item &i)
             {
-                if constexpr (Form == form::spinning) until<0>([&] { return queue.try_send(&i, sizeof i, 0); });
+                if constexpr (Pauses != SLEEPING) until<Pauses>([&] { return queue.try_send(&i, sizeof i, 0); });
                 else queue.send(&i, sizeof i, 0);
             }
         };
@@ -270,8 +275,8 @@ struct boost_ways {
             {
                 queue_type::size_type size = 0;
                 unsigned priority;
-                if constexpr (Form == form::spinning)
-                    until<0>([&] { return queue.try_receive(&i, sizeof i, size, priority); });
+                if constexpr (Pauses != SLEEPING)
+                    until<Pauses>([&] { return queue.try_receive(&i, sizeof i, size, priority); });
                 else queue.receive(&i, sizeof i, size, priority);
                 if (size != sizeof i) fail("short message");
             }
@@ -284,10 +289,11 @@ struct boost_ways {
 
 #if defined(PROCESS_HAVE_ZMQ)
 /* PUSH and PULL, or PAIR. Each end has a context of its own, made in its own process, and so an
- * I/O thread on its own processor. The address is in the abstract namespace: no file. */
-template <form Form, int SendType, int ReceiveType>
+ * I/O thread, which shares the processor of its end: letting it move was no faster. Who tries again
+ * therefore yields to it. The address is in the abstract namespace: no file. */
+template <unsigned Pauses, int SendType, int ReceiveType>
 struct zmq_ways {
-    static constexpr int FLAGS = Form == form::spinning ? ZMQ_DONTWAIT : 0;
+    static constexpr int FLAGS = Pauses != SLEEPING ? ZMQ_DONTWAIT : 0;
 
     struct end_of {
         void *context = zmq_ctx_new();
@@ -312,7 +318,7 @@ struct zmq_ways {
     };
 
     template <class Item>
-    struct items : peer<Form> {
+    struct items : peer<Pauses> {
         std::string address = fresh_name("ipc://@");
 
         struct sender : end_of {
@@ -320,7 +326,7 @@ struct zmq_ways {
             sender &local() { return *this; }
             void send(const Item &i)
             {
-                until<0>([&] {
+                until<Pauses>([&] {
                     return zmq_send(this->socket, &i, sizeof i, FLAGS) == sizeof i || this->again("zmq_send");
                 });
             }
@@ -330,7 +336,7 @@ struct zmq_ways {
             receiver &local() { return *this; }
             void receive(Item &i)
             {
-                until<0>([&] {
+                until<Pauses>([&] {
                     return zmq_recv(this->socket, &i, sizeof i, FLAGS) == sizeof i || this->again("zmq_recv");
                 });
             }
@@ -338,7 +344,7 @@ struct zmq_ways {
     };
 
     /* In the library's own messages: written and read without a copy of ours. */
-    struct frames : peer<Form> {
+    struct frames : peer<Pauses> {
         std::string address = fresh_name("ipc://@");
 
         struct sender : end_of {
@@ -352,7 +358,7 @@ struct zmq_ways {
             }
             void end()
             {
-                until<0>([&] { return zmq_msg_send(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_send"); });
+                until<Pauses>([&] { return zmq_msg_send(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_send"); });
             }
         };
         struct receiver : end_of {
@@ -364,7 +370,7 @@ struct zmq_ways {
             receiver &local() { return *this; }
             const uint64_t *take()
             {
-                until<0>([&] { return zmq_msg_recv(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_recv"); });
+                until<Pauses>([&] { return zmq_msg_recv(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_recv"); });
                 if (zmq_msg_size(&message) != FRAME_BYTES) fail("short message");
                 return static_cast<const uint64_t *>(zmq_msg_data(&message));
             }

@@ -25,7 +25,7 @@ struct raw_way {
 };
 
 /* One line for both directions: odd there, even back. */
-template <bool Threads>
+template <bool Threads, unsigned Pauses>
 struct raw_line : raw_way<true, Threads> {
     static outcome measure(const cpus &where, double seconds)
     {
@@ -38,9 +38,9 @@ struct raw_line : raw_way<true, Threads> {
                 double until_s = now_s() + seconds;
                 bool more = true;
                 for (uint64_t i = 1; more; i += 2) {
-                    uint64_t start = ticks();
+                    uint64_t start = ticks_in_order();
                     value.store(i, std::memory_order_release);
-                    while (value.load(std::memory_order_acquire) != i + 1) {}
+                    until<Pauses>([&] { return value.load(std::memory_order_acquire) == i + 1; });
                     note_time(took, start);
                     if (i % 128 == 127) more = now_s() < until_s && took.size() < took.capacity();
                 }
@@ -51,7 +51,7 @@ struct raw_line : raw_way<true, Threads> {
             body([&] {
                 for (uint64_t i = 1;; i += 2) {
                     uint64_t seen;
-                    while ((seen = value.load(std::memory_order_acquire)) == i - 1) {}
+                    until<Pauses>([&] { return (seen = value.load(std::memory_order_acquire)) != i - 1; });
                     if (seen == LAST) break;
                     if (seen != i) wrong_item(i, seen);
                     value.store(i + 1, std::memory_order_release);

@@ -23,9 +23,6 @@ constexpr uint32_t RING_CAPACITY = 1024;
 /* The flag of the layout with a sequence in each slot; a library without it knows no such size. */
 constexpr uint32_t SEQUENCED = 2;
 
-/* In place of a number of pauses: the ring's own waiting calls. */
-constexpr unsigned SLEEPING = ~0u;
-
 enum class ends { processes, threads };
 
 inline void must(tern_status status, const char *what)
