@@ -167,11 +167,6 @@ void peers_of(const std::string &how)
     items_of<boost_ways<Pauses>::template items>("boost message_queue" + how);
     frames_of<copied_frames<boost_ways<Pauses>::template items>>("boost message_queue" + how);
 #endif
-#if defined(PROCESS_HAVE_ICEORYX)
-    auto before = [] { return the_roudi.ready(); };
-    items_of<iceoryx_ways<Pauses>::template items>("iceoryx" + how, before);
-    frames_of<typename iceoryx_ways<Pauses>::frames>("iceoryx" + how, before);
-#endif
 }
 
 template <unsigned Pauses>
@@ -184,6 +179,23 @@ void zmq_of(const std::string &how)
     frames_of<typename one_way::frames>("ZeroMQ ipc" + how);
 #else
     left_out("ZeroMQ ipc" + how, "not installed when this was built");
+#endif
+}
+
+template <unsigned Pauses>
+void iceoryx_of(const std::string &how)
+{
+#if defined(PROCESS_HAVE_ICEORYX)
+    std::string missing = roudi::obstacle();
+    if (!missing.empty()) {
+        left_out("iceoryx" + how, missing);
+        return;
+    }
+    auto before = [] { return the_roudi.ready(); };
+    items_of<iceoryx_ways<Pauses>::template items>("iceoryx" + how, before);
+    frames_of<typename iceoryx_ways<Pauses>::frames>("iceoryx" + how, before);
+#else
+    left_out("iceoryx" + how, "not installed when this was built");
 #endif
 }
 
@@ -249,6 +261,9 @@ int main(int argc, char **argv)
     peers_of<SLEEPING>(", sleeping");
     zmq_of<YIELDING>(", spinning");
     zmq_of<SLEEPING>(", sleeping");
+    iceoryx_of<0>(", spinning, bare");
+    iceoryx_of<32>(", spinning, pause 32");
+    iceoryx_of<SLEEPING>(", sleeping");
     raw_limits();
     benchmark::AddCustomContext("commit", RACE_COMMIT);
     benchmark::AddCustomContext("compiler", compiler_name());

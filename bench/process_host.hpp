@@ -31,10 +31,14 @@ namespace bench {
 /* The benchmark that runs, for messages; set before anything is forked. */
 inline std::string running;
 
+/* Which side this process is. */
+constexpr const char *ROLES[] = { "consumer", "producer" };
+inline const char *role = "parent";
+
 /* Errors have one way out. What belongs to the parent dies with it by PR_SET_PDEATHSIG. */
 [[noreturn]] inline void fail(const char *what, int error = 0)
 {
-    std::fprintf(stderr, "process_google: %s: %s%s%s\n", running.c_str(), what, error ? ": " : "",
+    std::fprintf(stderr, "process_google: %s: %s: %s%s%s\n", running.c_str(), role, what, error ? ": " : "",
                  error ? std::strerror(error) : "");
     _exit(1);
 }
@@ -150,10 +154,9 @@ class process_pair {
 public:
     explicit process_pair(double most_s) : limit_s(most_s)
     {
-        sigset_t child;
-        sigemptyset(&child);
-        sigaddset(&child, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &child, &mask_before);
+        sigemptyset(&awaited);
+        for (int s : { SIGCHLD, SIGINT, SIGTERM, SIGHUP }) sigaddset(&awaited, s);
+        sigprocmask(SIG_BLOCK, &awaited, &mask_before);
     }
     ~process_pair() { sigprocmask(SIG_SETMASK, &mask_before, nullptr); }
     process_pair(const process_pair &) = delete;
@@ -163,14 +166,14 @@ public:
     void run(const cpus &where, ending how, Producer &&produce, Consumer &&consume)
     {
         std::fflush(nullptr);
-        sides[0] = start(where.consumer, 1, how, consume);
-        sides[1] = start(where.producer, 7, how, produce);
+        for (int i = 0; i < 2; i++)
+            sides[i] = i == 0 ? start(i, where.consumer, how, consume) : start(i, where.producer, how, produce);
         wait();
     }
 
 private:
     template <class Work>
-    pid_t start(int cpu, size_t pages_first, ending how, Work &work)
+    pid_t start(int number, int cpu, ending how, Work &work)
     {
         pid_t parent = getpid();
         pid_t pid = fork();
@@ -178,14 +181,15 @@ private:
         if (pid > 0) return pid;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent) _exit(1);
+        role = ROLES[number];
         sigprocmask(SIG_SETMASK, &mask_before, nullptr);
         pin(cpu);
         /* shuffle_pages() makes large blocks come fresh from the system, which is for our own memory;
          * a library that allocates and frees gets what malloc settles to by itself */
         mallopt(M_MMAP_THRESHOLD, 32 << 20);
         mallopt(M_TRIM_THRESHOLD, 64 << 20);
-        if (mmap(nullptr, pages_first << 21, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
-            fail("mmap", errno);
+        size_t first_bytes = static_cast<size_t>(1 + 6 * number) << 21;
+        if (mmap(nullptr, first_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) fail("mmap", errno);
         try {
             work();
         } catch (const std::exception &e) {
@@ -198,10 +202,6 @@ private:
     /* Sleep until both have ended well; anything else ends the run. */
     void wait()
     {
-        const char *role[] = { "consumer", "producer" };
-        sigset_t child;
-        sigemptyset(&child);
-        sigaddset(&child, SIGCHLD);
         double until_s = now_s() + limit_s;
         for (;;) {
             for (int i = 0; i < 2; i++) {
@@ -209,17 +209,19 @@ private:
                 if (sides[i] == 0 || waitpid(sides[i], &status, WNOHANG) != sides[i]) continue;
                 sides[i] = 0;
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;
-                give_up(std::string("the ") + role[i] + (WIFSIGNALED(status)
+                give_up(std::string("the ") + ROLES[i] + (WIFSIGNALED(status)
                     ? std::string(" was killed: ") + strsignal(WTERMSIG(status))
                     : " ended with status " + std::to_string(WEXITSTATUS(status))));
             }
             if (sides[0] == 0 && sides[1] == 0) return;
             double left_s = until_s - now_s();
             if (left_s <= 0)
-                give_up(sides[0] && sides[1] ? "both sides hang" : std::string("the ") + role[sides[0] ? 0 : 1] + " hangs");
+                give_up(sides[0] && sides[1] ? "neither side ends"
+                                             : std::string("the ") + ROLES[sides[0] ? 0 : 1] + " does not end");
             struct timespec left = { static_cast<time_t>(left_s),
                                      static_cast<long>((left_s - std::floor(left_s)) * 1e9) };
-            sigtimedwait(&child, nullptr, &left);
+            int came = sigtimedwait(&awaited, nullptr, &left);
+            if (came > 0 && came != SIGCHLD) give_up(strsignal(came));
         }
     }
 
@@ -235,7 +237,7 @@ private:
     }
 
     double limit_s;
-    sigset_t mask_before;
+    sigset_t awaited, mask_before;
     pid_t sides[2] = { 0, 0 };
 };
 

@@ -2,9 +2,10 @@
 /*
  * process_iceoryx.hpp: iceoryx, through its C binding, and the daemon that it needs.
  *
- * RouDi is started before the first benchmark that needs it and stopped at the end; should we be
- * killed, the kernel tells it to stop (PR_SET_PDEATHSIG), and it removes what is its own. Its
- * configuration is a memfd, so that there is no file to remove. Its management segment takes
+ * RouDi is started before the first benchmark that needs it and stopped at the end. Between it and
+ * us stands a guard, a process that waits until we close a pipe or die, so that RouDi is stopped in
+ * either case. A RouDi one of whose clients was killed may wait for that client's lock for ever, or
+ * fail as it ends: the guard then kills it and removes what it leaves. Its configuration is a memfd. Its management segment takes
  * 63 MiB of /dev/shm whatever is configured; where that is not free, iceoryx is left out.
  *
  * Nothing is lost: the publisher waits for the subscriber (WAIT_FOR_CONSUMER, BLOCK_PRODUCER), whose
@@ -16,6 +17,7 @@
 
 #include "process_peers.hpp"
 
+#include <grp.h>
 #include <poll.h>
 #include <sys/statvfs.h>
 
@@ -30,6 +32,9 @@ extern "C" {
 namespace bench {
 
 /* ---- The daemon ----------------------------------------------------------------------------- */
+
+/* The runtime has a socket and a lock of this name in /tmp. */
+inline std::string runtime_name(const char *role_name) { return std::string("tern-bench-") + role_name; }
 
 class roudi {
 public:
@@ -69,27 +74,64 @@ private:
     {
         std::string missing = obstacle();
         if (!missing.empty()) return missing;
-        int config = config_file();
-        int says[2];
-        if (pipe2(says, O_CLOEXEC) != 0) fail("pipe2", errno);
+        int says[2], alive[2];
+        if (pipe2(says, O_CLOEXEC) != 0 || pipe2(alive, O_CLOEXEC) != 0) fail("pipe2", errno);
         std::fflush(nullptr);
         owner = getpid();
-        pid = fork();
-        if (pid < 0) fail("fork", errno);
-        if (pid == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGTERM);
-            if (getppid() != owner) _exit(1);
-            dup2(says[1], 1);
-            dup2(says[1], 2);
-            int kept = dup(config);   /* without close-on-exec */
-            std::string file = "/proc/self/fd/" + std::to_string(kept);
-            execlp("iox-roudi", "iox-roudi", "-c", file.c_str(), "-l", "error", "-m", "off", nullptr);
-            _exit(127);
+        guard = fork();
+        if (guard < 0) fail("fork", errno);
+        if (guard == 0) {
+            setsid();   /* a Ctrl-C is for our parent */
+            close(alive[1]);
+            keep_guard(alive[0], says[1]);
         }
-        close(config);
         close(says[1]);
+        close(alive[0]);
+        we_live = alive[1];
         output = says[0];
         return wait_until_ready();
+    }
+
+    [[noreturn]] static void keep_guard(int parent_lives, int says)
+    {
+        int config = config_file();
+        pid_t daemon = fork();
+        if (daemon < 0) fail("fork", errno);
+        if (daemon == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGTERM);
+            dup2(says, 1);
+            dup2(says, 2);
+            int kept = dup(config);   /* without close-on-exec */
+            std::string file = "/proc/self/fd/" + std::to_string(kept);
+            execlp("iox-roudi", "iox-roudi", "-c", file.c_str(), "-l", "error", "-m", "off", "-k", "1", nullptr);
+            _exit(127);
+        }
+        close(says);
+        bool ours = false;   /* a byte tells that it was ready: what it leaves is not another RouDi's */
+        for (char byte; read(parent_lives, &byte, 1) == 1;) ours = true;
+        kill(daemon, SIGTERM);
+        bool ended = false;
+        for (int i = 0; i < 300 && !ended; i++) {
+            ended = waitpid(daemon, nullptr, WNOHANG) == daemon;
+            if (!ended) usleep(10000);
+        }
+        if (!ended) {
+            kill(daemon, SIGKILL);
+            waitpid(daemon, nullptr, 0);
+        }
+        if (ours) remove_left_overs();
+        _exit(0);
+    }
+
+    /* What it leaves when it fails or is killed: its segments, the second of which has the name of
+     * the group, its socket and its locks; and those of a runtime that was killed. */
+    static void remove_left_overs()
+    {
+        shm_unlink("/iceoryx_mgmt");
+        if (struct group *own = getgrgid(getegid())) shm_unlink((std::string("/") + own->gr_name).c_str());
+        for (const char *file : { "/tmp/roudi", "/tmp/roudi.lock", "/tmp/iox-unique-roudi.lock" }) unlink(file);
+        for (const char *side : ROLES)
+            for (const char *suffix : { "", ".lock" }) unlink(("/tmp/" + runtime_name(side) + suffix).c_str());
     }
 
     static int config_file()
@@ -115,7 +157,9 @@ private:
             ssize_t n = read(output, text, sizeof text);
             if (n <= 0) break;
             said.append(text, static_cast<size_t>(n));
-            if (said.find("ready for clients") != std::string::npos) return "";
+            if (said.find("ready for clients") == std::string::npos) continue;
+            if (write(we_live, "", 1) != 1) fail("the guard of iox-roudi is gone", errno);
+            return "";
         }
         stop();
         return "iox-roudi did not start: " + said;
@@ -123,26 +167,17 @@ private:
 
     void stop()
     {
-        if (pid <= 0 || owner != getpid()) return;
-        kill(pid, SIGTERM);
-        bool ended = false;
-        for (int i = 0; i < 500 && !ended; i++) {
-            ended = waitpid(pid, nullptr, WNOHANG) == pid;
-            if (!ended) usleep(10000);
-        }
-        if (!ended) {
-            std::fprintf(stderr, "process_google: iox-roudi did not stop in 5 s, killed\n");
-            kill(pid, SIGKILL);
-            waitpid(pid, nullptr, 0);
-        }
+        if (guard <= 0 || owner != getpid()) return;
+        close(we_live);
+        waitpid(guard, nullptr, 0);
         close(output);
-        pid = 0;
+        guard = 0;
     }
 
     bool tried = false;
     std::string trouble;
-    pid_t pid = 0, owner = 0;
-    int output = -1;   /* kept open: a write of its must not fail */
+    pid_t guard = 0, owner = 0;
+    int we_live = -1, output = -1;   /* both kept open: one tells that we live, the other is written to */
 };
 
 inline roudi the_roudi;
@@ -154,7 +189,7 @@ inline void join_iceoryx()
 {
     static const bool joined = [] {
         iox_set_loglevel(Iceoryx_LogLevel_Off);
-        iox_runtime_init(("tern-bench-" + std::to_string(getpid())).c_str());
+        iox_runtime_init(runtime_name(role).c_str());
         return true;
     }();
     (void)joined;

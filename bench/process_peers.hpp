@@ -358,7 +358,9 @@ struct zmq_ways {
             }
             void end()
             {
-                until<Pauses>([&] { return zmq_msg_send(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_send"); });
+                until<Pauses>([&] {
+                    return zmq_msg_send(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_send");
+                });
             }
         };
         struct receiver : end_of {
@@ -370,7 +372,9 @@ struct zmq_ways {
             receiver &local() { return *this; }
             const uint64_t *take()
             {
-                until<Pauses>([&] { return zmq_msg_recv(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_recv"); });
+                until<Pauses>([&] {
+                    return zmq_msg_recv(&message, this->socket, FLAGS) != -1 || this->again("zmq_msg_recv");
+                });
                 if (zmq_msg_size(&message) != FRAME_BYTES) fail("short message");
                 return static_cast<const uint64_t *>(zmq_msg_data(&message));
             }

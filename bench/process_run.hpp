@@ -64,7 +64,7 @@ __attribute__((noinline)) inline bool frame_is(const uint64_t *word, uint64_t nu
 
 [[noreturn]] inline void wrong_item(uint64_t expected, uint64_t got)
 {
-    std::fprintf(stderr, "process_google: %s: expected item %llu, got %llu\n", running.c_str(),
+    std::fprintf(stderr, "process_google: %s: %s: expected item %llu, got %llu\n", running.c_str(), role,
                  static_cast<unsigned long long>(expected), static_cast<unsigned long long>(got));
     _exit(1);
 }
