@@ -269,6 +269,7 @@ int main(int argc, char **argv)
     benchmark::AddCustomContext("compiler", compiler_name());
     benchmark::AddCustomContext("flags", PROCESS_FLAGS);
     benchmark::AddCustomContext("processor", processor_name());
+    benchmark::AddCustomContext("POSIX mq depth", posix_depth(64) + " (64 B), " + posix_depth(1024) + " (1024 B)");
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();
     return 0;

@@ -193,26 +193,36 @@ struct seqpacket_ways {
 
 /* As deep as the system lets it be, up to 1,024: /proc/sys/fs/mqueue/msg_max is 10 by default, a
  * privileged process may have more, and RLIMIT_MSGQUEUE bounds the bytes. */
+inline mqd_t open_posix_queue(size_t item_bytes, bool nonblocking, long &depth)
+{
+    std::string name = fresh_name("/");
+    mqd_t queue = -1;
+    for (long most : { 1024, 512, 256, 128, 10, 4 }) {
+        struct mq_attr attributes = {};
+        attributes.mq_maxmsg = depth = most;
+        attributes.mq_msgsize = static_cast<long>(item_bytes);
+        queue = mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | (nonblocking ? O_NONBLOCK : 0), 0600, &attributes);
+        if (queue != -1) break;
+    }
+    if (queue == -1) fail("mq_open", errno);
+    mq_unlink(name.c_str());
+    return queue;
+}
+
+/* For the report: how deep the queues of this run are. */
+inline std::string posix_depth(size_t item_bytes)
+{
+    long depth;
+    mq_close(open_posix_queue(item_bytes, false, depth));
+    return std::to_string(depth);
+}
+
 template <unsigned Pauses>
 struct posix_ways {
     template <class Item>
     struct items : peer<Pauses> {
-        mqd_t queue = -1;
-        items()
-        {
-            std::string name = fresh_name("/");
-            long depths[] = { 1024, 512, 256, 128, 10, 4 };
-            for (long depth : depths) {
-                struct mq_attr attributes = {};
-                attributes.mq_maxmsg = depth;
-                attributes.mq_msgsize = sizeof(Item);
-                queue = mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | (Pauses != SLEEPING ? O_NONBLOCK : 0),
-                                0600, &attributes);
-                if (queue != -1) break;
-            }
-            if (queue == -1) fail("mq_open", errno);
-            mq_unlink(name.c_str());
-        }
+        long depth;
+        mqd_t queue = open_posix_queue(sizeof(Item), Pauses != SLEEPING, depth);
         ~items() { mq_close(queue); }
 
         struct sender {
