@@ -107,7 +107,7 @@ struct board {
  * Who spins wants all of it: the share is time on the processor by time. Who sleeps wants it
  * only now and then: there the time counts that the kernel made its thread wait for a processor,
  * less the time that other threads of the same process had (a library's own thread, pinned to the
- * same processor).
+ * same processor), and less what a wake takes by itself each time.
  */
 class wanted_share {
 public:
@@ -119,30 +119,38 @@ public:
         wall_s = now_s();
         whole_s = seconds_of(whole);
         thread_s = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-        waited_s = waited_so_far_s();
+        before = queue_so_far();
     }
     double stop() const
     {
         double wall = now_s() - wall_s, had = seconds_of(whole) - whole_s;
         if (spins) return wall > 0 ? std::min(1.0, had / wall) : 1;
         double others = had - (seconds_of(CLOCK_THREAD_CPUTIME_ID) - thread_s);
-        double waited = std::max(0.0, waited_so_far_s() - waited_s - others);
+        run_queue now = queue_so_far();
+        double wakes = (now.runs - before.runs) * WAKE_S;
+        double waited = std::max(0.0, now.waited_s - before.waited_s - others - wakes);
         return had > 0 ? had / (had + waited) : 1;
     }
 
 private:
-    /* The second number of schedstat: nanoseconds in the run queue; 0 where the kernel has none. */
-    static double waited_so_far_s()
+    static constexpr double WAKE_S = 10e-6;   /* from the run queue to the processor, undisturbed */
+
+    /* This thread's time in the run queue and how often it ran; 0 where the kernel does not count. */
+    struct run_queue {
+        double waited_s = 0, runs = 0;
+    };
+    static run_queue queue_so_far()
     {
         std::ifstream file("/proc/thread-self/schedstat");
-        double ran_ns = 0, waited_ns = 0;
-        file >> ran_ns >> waited_ns;
-        return file ? waited_ns * 1e-9 : 0;
+        double ran_ns = 0, waited_ns = 0, runs = 0;
+        file >> ran_ns >> waited_ns >> runs;
+        return file ? run_queue{ waited_ns * 1e-9, runs } : run_queue{};
     }
 
     bool spins;
     clockid_t whole;
-    double wall_s = 0, whole_s = 0, thread_s = 0, waited_s = 0;
+    double wall_s = 0, whole_s = 0, thread_s = 0;
+    run_queue before;
 };
 
 /* ---- Two processes --------------------------------------------------------------------- */

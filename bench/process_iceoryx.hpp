@@ -277,8 +277,6 @@ struct iceoryx_subscriber {
 
 template <unsigned Pauses>
 struct iceoryx_way : peer<Pauses> {
-    /* the publisher yields and then naps while the queue is full, so neither form wants all */
-    static constexpr bool SPINS = false;
     static constexpr ending ENDING = ending::by_exit;
 };
 

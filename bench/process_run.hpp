@@ -304,7 +304,7 @@ outcome measure_frames(const cpus &where, double seconds)
                 const uint64_t *frame = end.take();
                 if (!frame_is(frame, expected)) {
                     if (frame_is(frame, LAST)) break;
-                    wrong_item(expected, frame[0]);
+                    fail(("frame " + std::to_string(expected) + " is torn, or another came").c_str());
                 }
                 end.give_back();
                 if (expected == WARM_FRAMES) start_s = now_s();
