@@ -64,7 +64,7 @@ def unit_of(cell):
     family, _, what = cell.partition('/')
     if family not in ('ring', 'process', 'raw') or 'round trip' in what:
         return TIME
-    return BANDWIDTH if what.startswith(('frames', 'copy')) else RATE
+    return BANDWIDTH if 'MiB' in what else RATE
 
 
 def number(run, key):
@@ -192,7 +192,12 @@ class Run:
     def raw(self, program, what):
         """The best figure of a raw limit that a program measured, or None."""
         cell = self.cells.get(f'raw/{what} ({program})')
-        return cell.fastest(LIMIT) if cell else None
+        # where threads and processes were measured, a program of processes means these
+        return (cell.best.get('processes') or cell.fastest(LIMIT)) if cell else None
+
+    def first_raw(self, program, *whats):
+        """(what, its figure) of the first of some raw limits that was measured, or None."""
+        return next(((what, found) for what in whats if (found := self.raw(program, what))), None)
 
     def limit(self, cell, contestant):
         """(what it is, its ratio) of the raw limit that belongs to a cell, or None.
@@ -213,12 +218,18 @@ class Run:
         if not size:
             return None
         if cell.unit is BANDWIDTH:
-            copy = self.raw(cell.program, 'copy 1 MiB')
-            return ('copy 1 MiB', contestant.median / copy.median) if copy else None
-        # which of the two is nearer on a logarithmic scale
-        nearest = 'hand-over 8 B' if size * size < 8 * 1024 else 'hand-over 1 KiB'
-        hand_over = self.raw(cell.program, nearest)
-        return (nearest, contestant.median * size / (hand_over.median * size_bytes(nearest))) if hand_over else None
+            found = self.first_raw(cell.program, 'write and read 1 MiB', 'copy 1 MiB')
+            return (found[0], contestant.median / found[1].median) if found else None
+        if size == 8 and what.startswith('single'):
+            found = self.first_raw(cell.program, 'hand-over 8 B')
+        elif size * size < 8 * 1024:      # nearer to 8 than to 1,024, as ratios go; words may be joined
+            found = self.first_raw(cell.program, 'hand-over 8 B joined', 'hand-over 8 B')
+        else:
+            found = self.first_raw(cell.program, 'hand-over 1 KiB')
+        if not found:
+            return None
+        name, hand_over = found
+        return name, contestant.median * size / (hand_over.median * size_bytes(name))
 
     def lost(self):
         return [cell for cell in self.cells.values() if cell.is_lost()]

@@ -26,8 +26,12 @@ SELECTION = {
     'wait_google': ['wait/round trip between processors', 'wait/round trip on one processor'],
 }
 
-# Seconds of a repetition: so that the selection takes ten minutes, and all of it one to two hours.
+# Seconds of a repetition: so that the selection takes ten minutes, and all of it one to two hours. Every program
+# gets them in TERN_BENCH_SECONDS and as --benchmark_min_time; one that takes neither has an option of its own.
+# Processes get twice as many: the slowest of their peers make few round trips.
 SELECTION_SECONDS, FULL_SECONDS = 0.05, 0.1
+SECONDS_OPTION = {'process_google': '--seconds'}
+FACTOR = {'process_google': 2}
 
 
 def selected(program, named):
