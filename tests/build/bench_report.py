@@ -42,7 +42,7 @@ def disturbed_never_counts(folder):
         + rates(f'{SINGLE}/ck_ring, bare', 100)
     status, output, _ = report(write(folder, runs))
     expect('7.00 x, tern indexed, bare 700, ck_ring, bare 100' in output, output)
-    expect('(without a figure: boost spsc_queue, bare)' in output, 'the verdict hides a peer without a figure\n' + output)
+    expect('(without a figure: boost spsc_queue)' in output, 'the verdict hides a peer without a figure\n' + output)
     expect(status == 0, output)
 
 

@@ -41,11 +41,12 @@ for name in chosen:
     for index in range(int(options['benchmark_repetitions'])):
         run = dict(name=name, run_name=name, run_type='iteration', repetition_index=index, iterations=1, real_time=1.0,
                    cpu_time=1.0, time_unit='ns', items_per_second=123456789.123456, label='cross-core', family_index=3)
-        if what == 'error': run = dict(name=name, run_name=name, run_type='iteration', error_occurred=True, error_message='no peer')
+        if what == 'error': run = dict(name=name, run_name=name, run_type='iteration', error_occurred=True, error_message='no\tpeer')
         runs.append(run)
     runs.append(dict(name=name + '_median', run_name=name, run_type='aggregate', aggregate_name='median', real_time=1.0))
 context = dict(host_name='secret-host', executable='/secret/folder/x', date='2020-01-02', processor='Some Processor')
-json.dump(dict(context=context, benchmarks=runs), open(options['benchmark_out'], 'w'))
+text = json.dumps(dict(context=context, benchmarks=runs)).replace('\\\\t', '\t')   # as Google Benchmark 1.7
+open(options['benchmark_out'], 'w').write(text)
 '''
 
 

@@ -21,12 +21,12 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import FuncFormatter, NullLocator  # noqa: E402
 
 from benchlib.results import OWN, PEER  # noqa: E402
-from benchlib.tables import LOADS, SIZES, figure, forms  # noqa: E402
+from benchlib.tables import LIBRARIES, LOADS, SIZES, figure, forms  # noqa: E402
 
 OURS = {'tern sequenced': ('#D55E00', 'o'), 'tern indexed': ('#0072B2', 's')}
 OUR_SHADE = '#0072B2'     # of any other form of ours
-PEERS = {'boost spsc_queue': ('#009E73', '^'), 'moodycamel': ('#CC79A7', 'v'), 'atomic_queue': ('#000000', 'D'),
-         'ck_ring': ('#E69F00', 'P'), 'rte_ring': ('#56B4E9', 'X'), 'wfcqueue': ('#8C6D31', '*')}
+PEERS = dict(zip(LIBRARIES, [('#009E73', '^'), ('#CC79A7', 'v'), ('#000000', 'D'), ('#E69F00', 'P'), ('#56B4E9', 'X'),
+                             ('#8C6D31', '*')]))
 SPARE = [('#7A7A7A', '<'), ('#A65628', '>'), ('#5E3C99', 'h'), ('#4D9221', 'p')]
 CAPACITIES = (64, 1024, 65536)
 WIDTH = 8.4               # inches; GitHub shows about 800 points
@@ -35,15 +35,10 @@ TEN = '{:,.10g}'
 
 def style(name, peers):
     """(colour, marker) of a row; peers that are not in PEERS get a spare one by their place among those."""
-    if name in OURS:
-        return OURS[name]
     if name.startswith('tern'):
-        return OUR_SHADE, 's'
-    for known, look in PEERS.items():
-        if name.lower().startswith(known.lower().split()[0]) or known in name:
-            return look
-    unknown = [peer for peer in peers if not any(known.lower().split()[0] in peer.lower() for known in PEERS)]
-    return SPARE[unknown.index(name) % len(SPARE)] if name in unknown else SPARE[0]
+        return OURS.get(name, (OUR_SHADE, 's'))
+    unknown = [peer for peer in peers if peer not in PEERS]
+    return PEERS[name] if name in PEERS else SPARE[unknown.index(name) % len(SPARE)]
 
 
 def shown(cell):

@@ -24,6 +24,7 @@ TIME_UNITS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9}
 CROSS_CORE, HYPERTHREADS, DISTURBED = 'cross-core', 'hyperthreads', 'disturbed'
 LEAST_CPU_SHARE = 0.97   # of a thread; of programs that give no label: below it a repetition is disturbed
 LOSS_ABOVE = 1.05        # a peer this many times as fast as our best form has won the cell
+LONGEST_MESSAGE = 160
 OWN, PEER, LIMIT, REFERENCE = 'own', 'peer', 'limit', 'reference'
 
 
@@ -165,6 +166,14 @@ class Cell:
             return REFERENCE
         return OWN if base.startswith(('tern', 'stream')) else PEER
 
+    def absent(self):
+        """{contestant: why} of those that have no figure in any loop."""
+        found = {}
+        for name, why in sorted(self.without_figure.items()):
+            if LOOP.sub('', name) not in self.best:
+                found.setdefault(LOOP.sub('', name), why)
+        return found
+
     def of_kind(self, kind):
         """Contestants of a kind, the fastest first."""
         found = [each for base, each in self.best.items() if self.kind(base) == kind]
@@ -240,7 +249,7 @@ def load(path):
     try:
         opened = gzip.open if str(path).endswith('.gz') else open
         with opened(path, 'rt', encoding='utf-8') as file:
-            data = json.load(file)
+            data = json.load(file, strict=False)   # old versions of Google Benchmark do not escape every message
     except (OSError, EOFError, ValueError) as error:
         raise Unusable(f'{path}: {error}') from error
     if not isinstance(data, dict) or not isinstance(data.get('benchmarks'), list):
@@ -248,11 +257,17 @@ def load(path):
     return data
 
 
+def one_line(message):
+    """A message without a terminal's colours and line ends, and not longer than a line."""
+    text = ' '.join(re.sub(r'\x1b\[[0-9;]*m|[\x00-\x1f]', ' ', str(message)).split())
+    return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + '...'
+
+
 def contestant_of(name, cell, runs, label):
     errors = [run for run in runs if run.get('error_occurred') or run.get('skipped')]
     if errors:
         message = errors[0].get('error_message') or errors[0].get('skip_message') or 'the program gave no reason'
-        raise NoFigure(f'error in {len(errors)} of {len(runs)}: {message}')
+        raise NoFigure(f'error in {len(errors)} of {len(runs)}: {one_line(message)}')
     used, mark = counted(runs, label)
     return Contestant(name, cell.unit, runs, used, mark, [value_of(run, cell.unit, cell.name) for run in used])
 

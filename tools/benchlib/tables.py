@@ -10,6 +10,8 @@ LABEL_LETTERS = {'cross-core': 'c', 'hyperthreads': 'h', 'disturbed': 'd'}
 # Tables with a column a cell: title, what its figures are, column headings, names of the cells.
 SIZES = (8, 16, 64, 256, 1024)
 ROUND_TRIP_SIZES = (8, 16, 32, 56, 64, 256, 1024)
+LIBRARIES = ('boost spsc_queue', 'moodycamel ReaderWriterQueue', 'atomic_queue', 'ck_ring', 'dpdk rte_ring',
+             'liburcu wfcqueue')
 LOADS = ('balanced', 'producer slower', 'consumer slower')
 
 
@@ -60,6 +62,24 @@ def heading(run, cell):
     return f'{p50}{cell.unit.name}; median, min and max of the {which} repetitions'
 
 
+def by_reason(names):
+    """{why: "a; b"} of {name: why}."""
+    found = {}
+    for name, why in sorted(names.items()):
+        found[why] = f'{found[why]}; {name}' if why in found else name
+    return found
+
+
+def absent_text(run):
+    """Who has no figure in some cell in any loop, and why."""
+    names = {}
+    for cell in run.cells.values():
+        for name, why in cell.absent().items():
+            names.setdefault(name, (why, []))[1].append(cell.name)
+    return [f'{name}, {"in " + cells[0] if len(cells) == 1 else f"in {len(cells)} cells"}: {why}'
+            for name, (why, cells) in sorted(names.items())]
+
+
 def cell_text(run, key, cell):
     """One cell as a table of text; the fastest contestant first."""
     order = sorted(cell.best.values(), key=lambda each: (-each.speed(), each.name))
@@ -84,13 +104,13 @@ def cell_text(run, key, cell):
     limit = next(filter(None, (run.limit(cell, each) for each in order)), None)
     if limit:
         lines.append(f'  raw limit: {limit[0]}')
-    lines += [f'  without a figure: {name}: {why}' for name, why in sorted(cell.without_figure.items())]
+    lines += [f'  without a figure: {names}: {why}' for why, names in by_reason(cell.without_figure).items()]
     return '\n'.join(lines)
 
 
 def library(name):
-    """A peer is its library; its forms are in the name after a comma, and the best one stands for it."""
-    return name.split(',')[0]
+    """A peer is its library; the name of its form follows, and the best form stands for it."""
+    return next((each for each in LIBRARIES if f'{name} '.startswith(f'{each} ')), name.split(',')[0])
 
 
 def forms(cell):

@@ -51,8 +51,8 @@ def ring_cell(operation, size, load='balanced'):
 
 def missing_peers(cell):
     """A peer without a figure may have been the best one: the verdict says so."""
-    names = [name for name in cell.without_figure if cell.kind(name) == PEER]
-    return f' (without a figure: {", ".join(sorted(names))})' if names else ''
+    names = [name for name in cell.absent() if cell.kind(name) == PEER]
+    return f' (without a figure: {"; ".join(names)})' if names else ''
 
 
 def times_best_peer(run, name, least):
