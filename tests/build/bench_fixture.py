@@ -29,7 +29,8 @@ def trips(name, *p50_ns, label='cross-core', program='ring_google'):
 
 def write(folder, runs, name='run.json'):
     path = folder / name
-    context = {'processor': 'Some Processor', 'compiler': 'gcc 0', 'commit': '0123456789ab', 'date': '2020-01-02T03:04:05'}
+    context = {'processor': 'Some Processor', 'compiler': 'gcc 0', 'commit': '0123456789ab',
+               'date': '2020-01-02T03:04:05'}
     path.write_text(json.dumps({'context': context, 'benchmarks': runs}), encoding='utf-8')
     return path
 

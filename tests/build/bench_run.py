@@ -41,9 +41,11 @@ for name in chosen:
     for index in range(int(options['benchmark_repetitions'])):
         run = dict(name=name, run_name=name, run_type='iteration', repetition_index=index, iterations=1, real_time=1.0,
                    cpu_time=1.0, time_unit='ns', items_per_second=123456789.123456, label='cross-core', family_index=3)
-        if what == 'error': run = dict(name=name, run_name=name, run_type='iteration', error_occurred=True, error_message='no\tpeer')
+        if what == 'error': run = dict(name=name, run_name=name, run_type='iteration', error_occurred=True,
+                                       error_message='no\tpeer')
         runs.append(run)
-    runs.append(dict(name=name + '_median', run_name=name, run_type='aggregate', aggregate_name='median', real_time=1.0))
+    runs.append(dict(name=name + '_median', run_name=name, run_type='aggregate', aggregate_name='median',
+                     real_time=1.0))
 context = dict(host_name='secret-host', executable='/secret/folder/x', date='2020-01-02', processor='Some Processor')
 text = json.dumps(dict(context=context, benchmarks=runs)).replace('\\\\t', '\t')   # as Google Benchmark 1.7
 open(options['benchmark_out'], 'w').write(text)
@@ -64,8 +66,8 @@ def calls(folder, name):
 
 
 def command(folder, *arguments):
-    return [sys.executable, '-B', RUN, '--builddir', folder / 'build', '--out', folder / 'out.json', '--repetitions', '2',
-            *arguments]
+    return [sys.executable, '-B', RUN, '--builddir', folder / 'build', '--out', folder / 'out.json',
+            '--repetitions', '2', *arguments]
 
 
 def run(folder, *arguments):
@@ -78,7 +80,8 @@ def run(folder, *arguments):
 
 
 def cells_run_one_by_one(folder):
-    fake(folder, 'pool_google', {f'pool/{cell}/{name}/manual_time': 'fine' for cell in ('pin + unpin', 'read') for name in 'ab'})
+    fake(folder, 'pool_google',
+         {f'pool/{cell}/{name}/manual_time': 'fine' for cell in ('pin + unpin', 'read') for name in 'ab'})
     status, output, written = run(folder, '--full', '--seconds', '0.5')
     expect(status == 0, output)
     found = calls(folder, 'pool_google')
@@ -94,7 +97,8 @@ def cells_run_one_by_one(folder):
 
 def names_are_taken_literally(folder):
     """Each name selects itself and nothing else, though all are regular expressions."""
-    names = ['a/b+/x', 'a/bb/x', 'a/b (c)/x', 'a/b c/x', 'a/b.d/x', 'a/bed/x', 'a/b|a/x', 'a/b[c]/x', 'a/b$^/x', 'a/b\\w/x',
+    names = ['a/b+/x', 'a/bb/x', 'a/b (c)/x', 'a/b c/x', 'a/b.d/x', 'a/bed/x', 'a/b|a/x', 'a/b[c]/x', 'a/b$^/x',
+             'a/b\\w/x',
              'a/b*/x', 'a/b?/x', 'a/b{2}/x', 'a/1,024 µs/x', 'a/b+, more/x', 'z/a/b+/x', 'a/b+/deeper/x']
     fake(folder, 'ring_google', dict.fromkeys(names, 'fine'))
     status, output, _ = run(folder, '--full', 'ring')
@@ -111,7 +115,8 @@ def nothing_of_the_machine_is_told(folder):
     context = written['context']
     for key in ('commit', 'date', 'selection', 'programs', 'processor'):
         expect(context.get(key), f'{key} is not in {context}')
-    expect(written['benchmarks'][0]['items_per_second'] == 123457000 and written['benchmarks'][0]['program'] == 'bell_google'
+    expect(written['benchmarks'][0]['items_per_second'] == 123457000
+           and written['benchmarks'][0]['program'] == 'bell_google'
            and 'family_index' not in written['benchmarks'][0], str(written['benchmarks'][0]))
 
 
@@ -130,7 +135,8 @@ def selection_is_the_default(folder):
     fake(folder, 'ring_google', {f'{cell}/tern': 'fine' for cell in [*there, 'ring/other']})
     fake(folder, 'pool_google', {f'{cell}/tern': 'fine' for cell in [*suite.SELECTION['pool_google'], 'pool/other']})
     status, output, _ = run(folder, '--list')
-    expect(status == 0 and 'other' not in output and all(f'ring_google  {cell}  (1 ' in output for cell in there), output)
+    expect(status == 0 and 'other' not in output and all(f'ring_google  {cell}  (1 ' in output for cell in there),
+           output)
     expect(not calls(folder, 'ring_google'), '--list ran something')
     _, output, _ = run(folder, '--list', 'ring', 'pool_google')
     expect('ring/other' not in output and 'pool/other' in output, output)
@@ -162,7 +168,8 @@ def failures_keep_what_was_measured(folder):
 def only_failures_write_nothing(folder):
     fake(folder, 'bell_google', {'bell/x/tern': 'crash'})
     status, output, written = run(folder, 'bell')
-    expect(status == 2 and written is None and 'bell/x: signal 6' in output and 'nothing was measured' in output, output)
+    expect(status == 2 and written is None and 'bell/x: signal 6' in output and 'nothing was measured' in output,
+           output)
 
 
 def programs_that_are_not_there(folder):
@@ -191,7 +198,8 @@ def left_out_is_told(folder):
 
 def stopping_keeps_what_was_measured(folder):
     fake(folder, 'ring_google', {'ring/a/x': 'fine', 'ring/b/x': 'hang', 'ring/c/x': 'fine'})
-    with subprocess.Popen(command(folder, '--full'), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(command(folder, '--full'), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as process:
         end = time.monotonic() + 60
         while len(calls(folder, 'ring_google')) < 2 and time.monotonic() < end:
             time.sleep(0.05)
@@ -205,7 +213,8 @@ def stopping_keeps_what_was_measured(folder):
 
 def files_get_names_of_their_own(folder):
     def where(*arguments):
-        return subprocess.run([sys.executable, '-B', RUN, '--where', *arguments], stdout=subprocess.PIPE, text=True, check=True,
+        return subprocess.run([sys.executable, '-B', RUN, '--where', *arguments], stdout=subprocess.PIPE, text=True,
+                              check=True,
                               cwd=folder).stdout.strip()
     first = where()
     expect(re.fullmatch(r'bench/results/bench-\d{4}-\d\d-\d\d-[a-z0-9-]+\.json', first), first)
@@ -220,12 +229,14 @@ def processors_have_short_names(_folder):
     amd = 'vendor_id : AuthenticAMD\nmodel name : AMD EPYC 7763 64-Core Processor\nflags : fpu hypervisor\n'
     for text, name in ((intel + 'flags : fpu hypervisor\n', 'emerald-rapids-vm'), (intel, 'emerald-rapids'),
                        (amd, 'amd-epyc-7763-vm'), ('', 'unknown-processor'),
-                       ('model name : 12th Gen Intel(R) Core(TM) i7-1260P @ 2.10GHz\n', '12th-gen-intel-core-i7-1260p')):
+                       ('model name : 12th Gen Intel(R) Core(TM) i7-1260P @ 2.10GHz\n',
+                        '12th-gen-intel-core-i7-1260p')):
         expect(machine.short_name(text) == name, f'{machine.short_name(text)}, not {name}')
 
 
 def suffixes_are_no_part_of_a_name(_folder):
-    for name, parts in (('a/b/c/iterations:1/manual_time', ('a/b', 'c')), ('a/b, 8 B/c, pause 1', ('a/b, 8 B', 'c, pause 1')),
+    for name, parts in (('a/b/c/iterations:1/manual_time', ('a/b', 'c')),
+                        ('a/b, 8 B/c, pause 1', ('a/b, 8 B', 'c, pause 1')),
                         ('a/b/c/min_time:0.500/real_time/threads:2', ('a/b', 'c'))):
         expect(results.split_name(name) == parts, f'{name}: {results.split_name(name)}')
 
@@ -233,7 +244,8 @@ def suffixes_are_no_part_of_a_name(_folder):
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix='tern-bench-run-') as scratch:
-        for case in (cells_run_one_by_one, names_are_taken_literally, nothing_of_the_machine_is_told, raw_limits_run_three_times,
+        for case in (cells_run_one_by_one, names_are_taken_literally, nothing_of_the_machine_is_told,
+                     raw_limits_run_three_times,
                      selection_is_the_default, failures_keep_what_was_measured, only_failures_write_nothing,
                      programs_that_are_not_there, left_out_is_told, stopping_keeps_what_was_measured,
                      files_get_names_of_their_own, processors_have_short_names, suffixes_are_no_part_of_a_name):

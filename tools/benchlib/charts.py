@@ -11,8 +11,9 @@ import matplotlib
 matplotlib.use('svg')
 matplotlib.rcParams.update({
     'svg.hashsalt': 'tern', 'svg.fonttype': 'none', 'font.size': 10, 'font.family': 'sans-serif',
-    'font.sans-serif': ['DejaVu Sans'], 'axes.spines.top': False, 'axes.spines.right': False, 'axes.edgecolor': '#555555',
-    'axes.labelcolor': '#222222', 'xtick.color': '#222222', 'ytick.color': '#222222', 'text.color': '#222222',
+    'font.sans-serif': ['DejaVu Sans'], 'axes.spines.top': False, 'axes.spines.right': False,
+    'axes.edgecolor': '#555555', 'axes.labelcolor': '#222222', 'xtick.color': '#222222', 'ytick.color': '#222222',
+    'text.color': '#222222',
     'axes.grid': True, 'grid.color': '#e3e3e3', 'grid.linewidth': 0.7, 'axes.axisbelow': True,
     'figure.facecolor': 'white', 'savefig.facecolor': 'white', 'legend.frameon': False, 'legend.fontsize': 9,
 })
@@ -178,7 +179,8 @@ def latency(run):
     if not rows:
         return None
     rows.sort(key=lambda row: found[row][0].median)
-    sheet, (axes,) = canvas(run, 'Round trip of 8 bytes', 'through two rings, between two cores; medians of the repetitions',
+    sheet, (axes,) = canvas(run, 'Round trip of 8 bytes',
+                            'through two rings, between two cores; medians of the repetitions',
                             1.75 + 0.3 * len(rows))
     peers = sorted(row for row in rows if kinds[row] == PEER)
     points = {row: [found[row][0].counter(key) for key, _, _ in tails] for row in rows}
@@ -215,7 +217,6 @@ def mark(axes, place, each, scaled, colour, ours, able, logarithmic):
     fill = 'white' if able else colour
     low, median, high = (value / scaled for value in (min(each.values), each.median, max(each.values)))
     if logarithmic:
-        axes.axhline(place, color='#d0d0d0', linewidth=0.7, linestyle=':', zorder=1)
         axes.plot([median], [place], marker='o', color=colour, markerfacecolor=fill, markersize=8 if ours else 6,
                   markeredgewidth=1.6, linestyle='none', zorder=4)
     else:
@@ -223,8 +224,7 @@ def mark(axes, place, each, scaled, colour, ours, able, logarithmic):
                   linewidth=1)
     axes.plot([low, high], [place] * 2, color='#222222', linewidth=0.8, zorder=5)
     axes.annotate(figure(median), (high, place), (7 if logarithmic else 4, 0),
-                  textcoords='offset points', va='center', fontsize=8, fontweight='bold' if ours else 'normal',
-                  bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.4})
+                  textcoords='offset points', va='center', fontsize=8, fontweight='bold' if ours else 'normal')
 
 
 def scale(axes, values, scaled, logarithmic):
@@ -260,6 +260,9 @@ def panels(run, cells, title, subtitle, logarithmic):
                 ours = kinds[row] == OWN
                 colour = style(row.removesuffix(' waitable'), [])[0] if ours else '#8A8A8A'
                 mark(axes, place, found[row][name], scaled, colour, ours, row.endswith('waitable'), logarithmic)
+        if logarithmic:
+            axes.hlines(range(len(rows)), 0, 1, transform=axes.get_yaxis_transform(), color='#dddddd', linewidth=0.6,
+                        zorder=1)
         axes.set_title(heading, fontsize=10, loc='left')
         axes.set_xlabel(label)
         row_labels(axes, rows, kinds)
@@ -289,11 +292,11 @@ CHARTS = {'throughput': throughput, 'latency': latency, 'capacity': capacity, 'i
 
 def draw(run, folder):
     """Writes the charts that the run has cells for; their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, chart in CHARTS.items():
         sheet = chart(run)
         if sheet:
+            folder.mkdir(parents=True, exist_ok=True)
             written.append(folder / f'{name}.svg')
             sheet.savefig(written[-1], format='svg', metadata={'Date': None, 'Creator': None})
     return written

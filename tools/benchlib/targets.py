@@ -45,6 +45,22 @@ class Verdict:
         return f'{word:10} {self.what}' + (f': {self.figure}' if self.figure else '')
 
 
+def judged(what, figure, most, text):
+    """A figure that must not be above a bound; none, no verdict."""
+    return Verdict(what, None) if figure is None else Verdict(what, figure <= most, text)
+
+
+def times(run, name, pick, base):
+    """(how many times the median of base(cell) that of pick(cell) is, text), or (None, '') without figures."""
+    cell = run.cells.get(name)
+    ours, other = (pick(cell), base(cell)) if cell else (None, None)
+    if not ours or not other:
+        return None, ''
+    missing = missing_peers(cell) if cell.kind(other.base) == PEER else ''
+    return ours.median / other.median, (f'{ours.median / other.median:.2f} x, {ours.name} {ours.median:.4g}, '
+                                        f'{other.name} {other.median:.4g} {cell.unit.name}{missing}')
+
+
 def ring_cell(operation, size, load='balanced'):
     return f'ring/{operation}/{size} B/capacity 1024/{load}'
 
@@ -92,35 +108,39 @@ def spread(run):
     return Verdict(what, not wide, f'{len(wide)} of {len(found)} are wider: {text}' if wide else text)
 
 
+def fastest_own(cell):
+    return cell.fastest(OWN)
+
+
+def best_peer(cell):
+    return cell.fastest(PEER)
+
+
 def round_trips(run):
     for size in ROUND_TRIP_SIZES:
         name = f'ring/round trip/{size} B'
         cell = run.cells.get(name)
-        what = f'{name}, p50 in the layout meant for it at most {OF_LINE} x the raw line'
         own = cell.of_kind(OWN) if cell else []
         # the sequenced layout is meant for it; a run that has none is judged by our best form
         own = [each for each in own if each.name.startswith('tern sequenced')] or own
         limit = run.limit(cell, own[0]) if own else None
-        yield Verdict(what, limit[1] <= OF_LINE, f'{limit[1]:.2f} x {limit[0]}, {own[0].name} {own[0].median:.0f} ns') \
-            if limit else Verdict(what, None)
+        yield judged(f'{name}, p50 in the layout meant for it at most {OF_LINE} x the raw line',
+                     limit[1] if limit else None, OF_LINE,
+                     limit and f'{limit[1]:.3f} x {limit[0]}, {own[0].name} {own[0].median:.4g} ns')
         for layout in LAYOUTS:
-            what = f'{name}, {layout} at most {OF_PEER} x the best peer'
-            ours, peer = (cell.best.get(layout), cell.fastest(PEER)) if cell else (None, None)
-            yield Verdict(what, ours.median / peer.median <= OF_PEER,
-                          f'{ours.median / peer.median:.2f} x, {ours.name} {ours.median:.0f} ns, '
-                          f'{peer.name} {peer.median:.0f} ns{missing_peers(cell)}') \
-                if ours and peer else Verdict(what, None)
+            figure, text = times(run, name, lambda cell, layout=layout: cell.best.get(layout), best_peer)
+            yield judged(f'{name}, {layout} at most {OF_PEER} x the best peer', figure, OF_PEER, text)
 
 
 def waitable(run):
     for size in SINGLE:
         name = ring_cell('single', size)
-        cell = run.cells.get(name)
         for layout in LAYOUTS:
-            what = f'{name}, {layout} waitable at most {WAITABLE} x the time of the plain one'
-            plain, able = (cell.best.get(layout), cell.best.get(f'{layout} waitable')) if cell else (None, None)
-            yield Verdict(what, plain.median / able.median <= WAITABLE, f'{plain.median / able.median:.2f} x') \
-                if plain and able else Verdict(what, None)
+            # rates: the plain one's by the waitable one's is the ratio of their times
+            figure, text = times(run, name, lambda cell, layout=layout: cell.best.get(layout),
+                                 lambda cell, layout=layout: cell.best.get(f'{layout} waitable'))
+            yield judged(f'{name}, {layout} waitable at most {WAITABLE} x the time of the plain one',
+                         figure, WAITABLE, text)
 
 
 def within_threads(run, name):
@@ -142,20 +162,12 @@ def processes(run):
         yield from within_threads(run, f'process/round trip/{size} B')
         yield times_best_peer(run, f'process/rate/{size} B', PROCESS_RATE)
         name = f'process/round trip/{size} B'
-        what = f'{name}, p50 at most {PROCESS_TIME} x the best peer'
-        cell = run.cells.get(name)
-        own, peer = (cell.fastest(OWN), cell.fastest(PEER)) if cell else (None, None)
-        yield Verdict(what, own.median / peer.median <= PROCESS_TIME,
-                      f'{own.median / peer.median:.2f} x, {own.name} {own.median:.0f} ns, '
-                      f'{peer.name} {peer.median:.0f} ns{missing_peers(cell)}') \
-            if own and peer else Verdict(what, None)
-    cell = run.cells.get('process/frames/1 MiB')
-    what = 'process/frames/1 MiB, at least iceoryx\'s bandwidth'
-    own = cell.fastest(OWN) if cell else None
-    iceoryx = next((each for each in cell.of_kind(PEER) if each.name.startswith('iceoryx')), None) if cell else None
-    yield Verdict(what, own.speed() >= iceoryx.speed(), f'{own.median / iceoryx.median:.2f} x, {own.name} '
-                  f'{own.median:.2f}, {iceoryx.name} {iceoryx.median:.2f} GB/s') \
-        if own and iceoryx else Verdict(what, None)
+        figure, text = times(run, name, fastest_own, best_peer)
+        yield judged(f'{name}, p50 at most {PROCESS_TIME} x the best peer', figure, PROCESS_TIME, text)
+    # bandwidths: iceoryx's by ours must not be above one
+    figure, text = times(run, 'process/frames/1 MiB', lambda cell: next(
+        (each for each in cell.of_kind(PEER) if each.name.startswith('iceoryx')), None), fastest_own)
+    yield judged('process/frames/1 MiB, iceoryx\'s bandwidth at most ours', figure, 1, text)
 
 
 def no_lost_cell(run):
@@ -170,16 +182,16 @@ def no_lost_cell(run):
 
 def primitives(run):
     for name, contestant, relative, most_ns in PRIMITIVES:
-        cell = run.cells.get(name)
-        ours = cell.best.get(contestant) if cell else None
-        base = cell.best.get(relative[0]) if cell and relative else None
+        def ours(cell, contestant=contestant):
+            return cell.best.get(contestant)
         if relative:
-            what = f'{name}, {contestant} at most {relative[1]} x {relative[0]}'
-            yield Verdict(what, ours.median / base.median <= relative[1], f'{ours.median / base.median:.2f} x') \
-                if ours and base else Verdict(what, None)
+            base, most = relative
+            figure, text = times(run, name, ours, lambda cell, base=base: cell.best.get(base))
+            yield judged(f'{name}, {contestant} at most {most} x {base}', figure, most, text)
         if most_ns:
-            what = f'{name}, {contestant} at most {most_ns} ns'
-            yield Verdict(what, ours.median <= most_ns, f'{ours.median:.2f} ns') if ours else Verdict(what, None)
+            found = ours(run.cells[name]) if name in run.cells else None
+            yield judged(f'{name}, {contestant} at most {most_ns} ns', found and found.median, most_ns,
+                         found and f'{found.median:.2f} ns')
 
 
 def verdicts(run):
