@@ -92,6 +92,25 @@ def raw_limits_are_of_the_same_program(folder):
     expect_row(output, 'tern indexed', '600', '600', '600', '-', '0.75')
 
 
+def each_cell_has_the_raw_limit_nearest_to_it(folder):
+    """Half of the raw limit's bytes in each cell, so each limit that is used gives 0.50."""
+    raw = {'hand-over 8 B': 800, 'hand-over 8 B joined': 1600, 'hand-over 1 KiB': 20}
+    runs = [run for name, rate in raw.items() for run in rates(f'raw/{name}/chunks', rate)]
+    limits = {'single/8 B': (400, 'hand-over 8 B'), 'batch 8/8 B': (800, 'hand-over 8 B joined'),
+              'single/64 B': (100, 'hand-over 8 B joined'), 'single/256 B': (40, 'hand-over 1 KiB'),
+              'single/1024 B': (10, 'hand-over 1 KiB')}
+    for cell, (rate, _) in limits.items():
+        runs += rates(f'ring/{cell}/capacity 1024/balanced/tern indexed', rate)
+    runs += trips('raw/line round trip/threads', 50, program='process_google') \
+        + trips('raw/line round trip/processes', 100, program='process_google') \
+        + trips('process/round trip/64 B/tern sequenced', 50, program='process_google')
+    _, output, _ = report(write(folder, runs))
+    for cell, limit in [*((f'ring/{cell}', limit) for cell, (_, limit) in limits.items()),
+                        ('process/round trip/64 B', 'line round trip')]:
+        text = output[output.index(cell):].split('\n\n')[0]
+        expect('  0.50  ' in text and text.endswith(f'raw limit: {limit}'), text)
+
+
 def lost_cells_are_marked(folder):
     lost = 'ring/single/64 B/capacity 64/balanced'
     runs = rates(f'{lost}/tern indexed', 100) + rates(f'{lost}/boost spsc_queue', 106) \
@@ -119,6 +138,23 @@ def targets_and_exit_status(folder):
     expect(status == 1 and f'MISSED     {SINGLE}, at least 6 x the best peer: 5.99 x' in output, output)
     status, output, _ = report(write(folder, rates(f'{SINGLE}/tern indexed', 90, 100, 181)))
     expect(status == 1 and 'within a factor of 2: 1 of 1 are wider' in output, output)
+
+
+def other_rates_have_their_targets(folder):
+    """Batches 1.6, a slower side 2, and less where single calls must reach less; waitable rings 1.3."""
+    def one(operation, size, load, own, peer='ck_ring'):
+        cell = f'ring/{operation}/{size} B/capacity 1024/{load}'
+        runs = rates(f'{cell}/tern indexed', own) + rates(f'{cell}/{peer}', 100)
+        return report('--brief', write(folder, runs))[0]
+    for operation, size, load, least in (('batch 8', 8, 'balanced', 1.6), ('batch 32', 64, 'balanced', 1.6),
+                                         ('batch 32', 256, 'balanced', 1.5), ('batch 8', 1024, 'balanced', 1.1),
+                                         ('single', 8, 'producer slower', 2), ('single', 16, 'consumer slower', 2),
+                                         ('single', 64, 'producer slower', 1.8)):
+        status = one(operation, size, load, least * 101), one(operation, size, load, least * 99)
+        expect(status == (0, 1), f'{operation} of {size} B, {load}: {status}')
+    status = (one('single', 64, 'balanced', 129, 'tern indexed waitable'),
+              one('single', 64, 'balanced', 131, 'tern indexed waitable'))
+    expect(status == (0, 1), f'waitable: {status}')
 
 
 def round_trip_targets(folder):
@@ -278,7 +314,9 @@ def main():
         for case in (only_cross_core_counts, hyperthreads_where_there_is_nothing_else, disturbed_never_counts,
                      without_labels_the_share_decides, best_loop_stands_for_a_contestant,
                      units_are_those_of_the_programs,
-                     raw_limits_are_of_the_same_program, lost_cells_are_marked, targets_and_exit_status,
+                     raw_limits_are_of_the_same_program,
+                     each_cell_has_the_raw_limit_nearest_to_it, other_rates_have_their_targets,
+                     lost_cells_are_marked, targets_and_exit_status,
                      round_trip_targets, process_targets, primitives_have_their_targets, unusable_files,
                      missing_counters_and_errors, committed_results_can_be_read, compressed_is_the_same,
                      markdown_shows_what_is_lost, charts_are_the_same_each_time, tables_come_without_matplotlib):
