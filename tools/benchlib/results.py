@@ -229,16 +229,20 @@ class Run:
         if cell.unit is BANDWIDTH:
             found = self.first_raw(cell.program, 'write and read 1 MiB', 'copy 1 MiB')
             return (found[0], contestant.median / found[1].median) if found else None
-        if size == 8 and what.startswith('single'):
-            found = self.first_raw(cell.program, 'hand-over 8 B')
-        elif size * size < 8 * 1024:      # nearer to 8 than to 1,024, as ratios go; words may be joined
-            found = self.first_raw(cell.program, 'hand-over 8 B joined', 'hand-over 8 B')
-        else:
-            found = self.first_raw(cell.program, 'hand-over 1 KiB')
-        if not found:
-            return None
-        name, hand_over = found
-        return name, contestant.median * size / (hand_over.median * size_bytes(name))
+        name = self.hand_over(cell.program, size, what.startswith('single'))
+        found = self.raw(cell.program, name) if name else None
+        return (name, contestant.median * size / (found.median * size_bytes(name))) if found else None
+
+    def hand_over(self, program, size, single):
+        """The raw hand-over of items of the nearest size, as ratios go; or None.
+
+        Where there is one whose words may be joined, that is the limit of all but single items of 8 bytes.
+        """
+        there = [cell.name.removeprefix('raw/') for cell in self.cells.values()
+                 if cell.name.startswith('raw/hand-over ') and cell.program == program and size_bytes(cell.name)]
+        joined = not (single and size == 8)
+        return min(there, default=None, key=lambda name: (abs(math.log(size_bytes(name) / size)),
+                                                          name.endswith('joined') != joined))
 
     def lost(self):
         return [cell for cell in self.cells.values() if cell.is_lost()]
