@@ -197,7 +197,8 @@ private:
         mallopt(M_MMAP_THRESHOLD, 32 << 20);
         mallopt(M_TRIM_THRESHOLD, 64 << 20);
         size_t first_bytes = static_cast<size_t>(1 + 6 * number) << 21;
-        if (mmap(nullptr, first_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) fail("mmap", errno);
+        void *first = mmap(nullptr, first_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (first == MAP_FAILED) fail("mmap", errno);
         try {
             work();
         } catch (const std::exception &e) {

@@ -5,8 +5,9 @@
  * RouDi is started before the first benchmark that needs it and stopped at the end. Between it and
  * us stands a guard, a process that waits until we close a pipe or die, so that RouDi is stopped in
  * either case. A RouDi one of whose clients was killed may wait for that client's lock for ever, or
- * fail as it ends: the guard then kills it and removes what it leaves. Its configuration is a memfd. Its management segment takes
- * 63 MiB of /dev/shm whatever is configured; where that is not free, iceoryx is left out.
+ * fail as it ends: the guard then kills it and removes what it leaves. Its configuration is a memfd.
+ * Its management segment takes 63 MiB of /dev/shm whatever is configured; where that is not free,
+ * iceoryx is left out.
  *
  * Nothing is lost: the publisher waits for the subscriber (WAIT_FOR_CONSUMER, BLOCK_PRODUCER), whose
  * queue is as long as the library allows, 256. Spinning takes until there is something; sleeping
