@@ -197,7 +197,7 @@ TERN_API tern_status tern_ring_format(void *memory, size_t size_bytes, const ter
  *
  * Role: producer, one at a time. Progress: wait-free.
  * Order: acquire [RING-0]; pairs with tern_ring_format().
- * Crash: changes nothing that is shared. Wakes who sleeps on a waitable ring's end: a predecessor may
+ * Crash: changes nothing that a successor does not find or set right. Wakes who sleeps on a waitable ring's end: a predecessor may
  * have died before its wake.
  */
 TERN_API tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes);
