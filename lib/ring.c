@@ -311,7 +311,8 @@ tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t 
     tern__memset(info, 0, sizeof *info);
     tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
-    const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
+    struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;   /* nothing is written */
+    bool sequenced = (g.flags & TERN_RING_SEQUENCED) != 0;
     info->item_size_bytes = g.item_size_bytes;
     info->capacity_items = g.capacity_items;
     info->flags = g.flags;
@@ -321,11 +322,15 @@ tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t 
     uint32_t tail = tern_a32_load_relaxed(&shared->producer.word); /* relaxed: as above */
     info->producer_closed = tern_a32_load_relaxed(&shared->producer.closed) != 0; /* relaxed: as above */
     info->consumer_closed = tern_a32_load_relaxed(&shared->consumer.closed) != 0; /* relaxed: as above */
+    info->producer_asymmetric = tern_a32_load_relaxed(&shared->producer.asymmetric) != 0; /* relaxed: as above */
+    info->consumer_asymmetric = tern_a32_load_relaxed(&shared->consumer.asymmetric) != 0; /* relaxed: as above */
+    uint32_t slept_on = tern_a32_load_relaxed(   /* relaxed: as above */
+        tern__ring_item_word(shared, sequenced, ring_items_of(shared), head >> 1, g.capacity_items, g.slot_size_bytes));
     info->was_popped = head >> 1;
     info->was_pushed = tail >> 1;
     info->producer_asleep = (head & TERN__RING_SLEEP) != 0;
-    info->consumer_asleep = (tail & TERN__RING_SLEEP) != 0;
-    uint32_t count = tern__ring_count(info->was_popped, info->was_pushed, (g.flags & TERN_RING_SEQUENCED) != 0);
+    info->consumer_asleep = (slept_on & TERN__RING_SLEEP) != 0;
+    uint32_t count = tern__ring_count(info->was_popped, info->was_pushed, sequenced);
     info->was_count = count > g.capacity_items ? g.capacity_items : count;
     return TERN_OK;
 }

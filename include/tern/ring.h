@@ -152,6 +152,7 @@ typedef struct tern_ring_info {
     uint32_t was_pushed, was_popped;    /* counters modulo 2^31 */
     uint32_t was_count;                 /* items in the ring */
     bool producer_closed, consumer_closed, producer_asleep, consumer_asleep;
+    bool producer_asymmetric, consumer_asymmetric;   /* publishes by plain stores; see ring_publish.h */
     uint64_t size_bytes;
 } tern_ring_info;
 
