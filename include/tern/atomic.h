@@ -85,14 +85,15 @@ static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t d
 #define tern_a64_cas_release(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_release), $)
 #define tern_a64_cas_acq_rel(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acq_rel), $)
 
-/* a fence each: what the pair amounts to. Weakened it is no fence of sequential consistency. */
-static inline void tern__model_fence(rl::memory_order order, rl::debug_info const &info)
+/* The light barrier holds only the compiler, so here it is nothing; the heavy one orders all threads at
+ * once. Weakened it orders nobody. */
+static inline bool tern__model_barrier_heavy(rl::memory_order order, rl::debug_info const &info)
 {
-    if (order == rl::mo_seq_cst) rl::atomic_thread_fence(rl::mo_seq_cst, info);
-    else if (order == rl::mo_acq_rel) rl::atomic_thread_fence(rl::mo_acq_rel, info);
+    if (order == rl::mo_seq_cst) rl::rl_FlushProcessWriteBuffers(info);
+    return true;
 }
-#define tern_barrier_light(site) tern__model_fence(TERN__AT(site, mo_seq_cst), $)
-#define tern_barrier_heavy(site) (tern__model_fence(TERN__AT(site, mo_seq_cst), $), true)
+#define tern_barrier_light(site) ((void)TERN__AT(site, mo_relaxed))
+#define tern_barrier_heavy(site) tern__model_barrier_heavy(TERN__AT(site, mo_seq_cst), $)
 
 #define tern_cpu_relax() rl::yield(1, $)
 #define tern_prefetch(address) ((void)(address))

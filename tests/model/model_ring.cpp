@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// model_ring.cpp: the ring under the model checker: plain, waitable, batches, spans, closing,
-// and attaching while the other side still formats.
+// model_ring.cpp: the ring under the model checker, both layouts: plain, waitable by exchange and by
+// plain stores, batches, spans, closing, and attaching while the other side still formats.
 #include "model.hpp"
 
 #include "../../lib/base.c"
@@ -88,13 +88,18 @@ struct polling : rl::test_suite<polling<Capacity, Release, Items, Flags>, 2> {
     }
 };
 
-/// Both sides sleep. No time-out: a lost wake-up is a deadlock.
-template <uint32_t Capacity, uint32_t Items> struct sleeping : rl::test_suite<sleeping<Capacity, Items>, 2> {
+constexpr uint32_t WAITABLE = TERN_RING_WAITABLE, SEQUENCED = TERN_RING_SEQUENCED;
+
+/// Both sides sleep. No time-out: a lost wake-up is a deadlock. Hears: plain stores are allowed, and
+/// come after the first exchange that met nobody.
+template <uint32_t Capacity, uint32_t Items, uint32_t Flags, bool Hears>
+struct sleeping : rl::test_suite<sleeping<Capacity, Items, Flags, Hears>, 2> {
     ring_memory<Capacity> memory;
     void before()
     {
         memory.watch();
-        memory.format(TERN_RING_WAITABLE);
+        model_hears_barriers() = Hears;
+        memory.format(Flags);
     }
     void thread(unsigned id)
     {
@@ -113,13 +118,13 @@ template <uint32_t Capacity, uint32_t Items> struct sleeping : rl::test_suite<sl
 };
 
 /// Batches against spans, over the wrap.
-template <uint32_t Capacity, uint32_t total>
-struct batches_and_spans : rl::test_suite<batches_and_spans<Capacity, total>, 2> {
+template <uint32_t Capacity, uint32_t total, uint32_t Flags>
+struct batches_and_spans : rl::test_suite<batches_and_spans<Capacity, total, Flags>, 2> {
     ring_memory<Capacity> memory;
     void before()
     {
         memory.watch();
-        memory.format(TERN_RING_WAITABLE);
+        memory.format(Flags);
     }
     void produce()
     {
@@ -164,12 +169,12 @@ struct batches_and_spans : rl::test_suite<batches_and_spans<Capacity, total>, 2>
 };
 
 /// "Closed" must mean that everything has been seen, by polling.
-struct close_polling : rl::test_suite<close_polling, 2> {
+template <uint32_t Flags> struct close_polling : rl::test_suite<close_polling<Flags>, 2> {
     ring_memory<4> memory;
     void before()
     {
         memory.watch();
-        memory.format(0);
+        memory.format(Flags);
     }
     void thread(unsigned id)
     {
@@ -189,12 +194,12 @@ struct close_polling : rl::test_suite<close_polling, 2> {
 };
 
 /// The producer closes while the consumer goes to sleep: it must wake, and see the close.
-struct close_producer_sleeping : rl::test_suite<close_producer_sleeping, 2> {
+template <uint32_t Flags> struct close_producer_sleeping : rl::test_suite<close_producer_sleeping<Flags>, 2> {
     ring_memory<2> memory;
     void before()
     {
         memory.watch();
-        memory.format(TERN_RING_WAITABLE);
+        memory.format(Flags);
     }
     void thread(unsigned id)
     {
@@ -213,12 +218,12 @@ struct close_producer_sleeping : rl::test_suite<close_producer_sleeping, 2> {
 };
 
 /// The consumer closes while the producer goes to sleep on a full ring.
-struct close_consumer_sleeping : rl::test_suite<close_consumer_sleeping, 2> {
+template <uint32_t Flags> struct close_consumer_sleeping : rl::test_suite<close_consumer_sleeping<Flags>, 2> {
     ring_memory<1> memory;
     void before()
     {
         memory.watch();
-        memory.format(TERN_RING_WAITABLE);
+        memory.format(Flags);
     }
     void thread(unsigned id)
     {
@@ -237,7 +242,7 @@ struct close_consumer_sleeping : rl::test_suite<close_consumer_sleeping, 2> {
 };
 
 /// Attach while the other thread still formats: NOT_READY, or everything.
-struct attach_while_formatting : rl::test_suite<attach_while_formatting, 2> {
+template <uint32_t Flags> struct attach_while_formatting : rl::test_suite<attach_while_formatting<Flags>, 2> {
     ring_memory<2> memory;
     void before()
     {
@@ -247,7 +252,7 @@ struct attach_while_formatting : rl::test_suite<attach_while_formatting, 2> {
     void thread(unsigned id)
     {
         if (id == 0) {
-            memory.format(0);
+            memory.format(Flags);
             tern_ring_producer p = memory.producer();
             uint32_t item = 3;
             RL_ASSERT(tern_ring_push(&p, &item));
@@ -269,19 +274,51 @@ struct attach_while_formatting : rl::test_suite<attach_while_formatting, 2> {
 int main(int argc, char **argv)
 {
     model_runner runner({
-        { "plain ring, exact release", rl::simulate<polling<2, 1, 6, 0>>, rl::simulate<polling<2, 1, 5, 0>> },
-        { "plain ring, lazy release", rl::simulate<polling<8, 2, 18, 0>>, rl::simulate<polling<8, 2, 10, 0>> },
-        { "waitable ring, polling", rl::simulate<polling<2, 1, 6, TERN_RING_WAITABLE>>,
-          rl::simulate<polling<2, 1, 5, TERN_RING_WAITABLE>> },
-        { "waitable ring, sleeping, capacity 1", rl::simulate<sleeping<1, 4>>, rl::simulate<sleeping<1, 2>> },
-        { "waitable ring, sleeping, capacity 2", rl::simulate<sleeping<2, 6>>, rl::simulate<sleeping<2, 3>> },
-        { "batches and spans", rl::simulate<batches_and_spans<4, 9>>, rl::simulate<batches_and_spans<2, 3>> },
-        { "close, polling", rl::simulate<close_polling>, rl::simulate<close_polling> },
-        { "close by the producer, sleeping", rl::simulate<close_producer_sleeping>,
-          rl::simulate<close_producer_sleeping> },
-        { "close by the consumer, sleeping", rl::simulate<close_consumer_sleeping>,
-          rl::simulate<close_consumer_sleeping> },
-        { "attach while formatting", rl::simulate<attach_while_formatting>, rl::simulate<attach_while_formatting> },
+        { "indexed, exact release", rl::simulate<polling<2, 1, 6, 0>>, rl::simulate<polling<2, 1, 5, 0>> },
+        { "indexed, lazy release", rl::simulate<polling<8, 2, 18, 0>>, rl::simulate<polling<8, 2, 10, 0>> },
+        { "indexed, waitable, polling", rl::simulate<polling<2, 1, 6, WAITABLE>>,
+          rl::simulate<polling<2, 1, 5, WAITABLE>> },
+        { "indexed, sleeping, by exchange, capacity 1", rl::simulate<sleeping<1, 4, WAITABLE, false>>,
+          rl::simulate<sleeping<1, 2, WAITABLE, false>> },
+        { "indexed, sleeping, by exchange, capacity 2", rl::simulate<sleeping<2, 6, WAITABLE, false>>,
+          rl::simulate<sleeping<2, 3, WAITABLE, false>> },
+        { "indexed, sleeping, by plain stores, capacity 1", rl::simulate<sleeping<1, 4, WAITABLE, true>>,
+          rl::simulate<sleeping<1, 2, WAITABLE, true>> },
+        { "indexed, sleeping, by plain stores, capacity 2", rl::simulate<sleeping<2, 6, WAITABLE, true>>,
+          rl::simulate<sleeping<2, 2, WAITABLE, true>> },
+        { "indexed, batches and spans", rl::simulate<batches_and_spans<4, 9, WAITABLE>>,
+          rl::simulate<batches_and_spans<2, 2, WAITABLE>> },
+        { "indexed, close, polling", rl::simulate<close_polling<0>>, rl::simulate<close_polling<0>> },
+        { "indexed, close by the producer, sleeping", rl::simulate<close_producer_sleeping<WAITABLE>>,
+          rl::simulate<close_producer_sleeping<WAITABLE>> },
+        { "indexed, close by the consumer, sleeping", rl::simulate<close_consumer_sleeping<WAITABLE>>,
+          rl::simulate<close_consumer_sleeping<WAITABLE>> },
+        { "indexed, attach while formatting", rl::simulate<attach_while_formatting<0>>,
+          rl::simulate<attach_while_formatting<0>> },
+        { "sequenced, exact release", rl::simulate<polling<2, 1, 6, SEQUENCED>>,
+          rl::simulate<polling<2, 1, 3, SEQUENCED>> },
+        { "sequenced, lazy release", rl::simulate<polling<8, 2, 18, SEQUENCED>>,
+          rl::simulate<polling<4, 1, 4, SEQUENCED>> },
+        { "sequenced, waitable, polling", rl::simulate<polling<2, 1, 6, WAITABLE | SEQUENCED>>,
+          rl::simulate<polling<2, 1, 3, WAITABLE | SEQUENCED>> },
+        { "sequenced, sleeping, by exchange, capacity 1", rl::simulate<sleeping<1, 4, WAITABLE | SEQUENCED, false>>,
+          rl::simulate<sleeping<1, 2, WAITABLE | SEQUENCED, false>> },
+        { "sequenced, sleeping, by exchange, capacity 2", rl::simulate<sleeping<2, 6, WAITABLE | SEQUENCED, false>>,
+          rl::simulate<sleeping<2, 2, WAITABLE | SEQUENCED, false>> },
+        { "sequenced, sleeping, by plain stores, capacity 1", rl::simulate<sleeping<1, 4, WAITABLE | SEQUENCED, true>>,
+          rl::simulate<sleeping<1, 2, WAITABLE | SEQUENCED, true>> },
+        { "sequenced, sleeping, by plain stores, capacity 2", rl::simulate<sleeping<2, 6, WAITABLE | SEQUENCED, true>>,
+          rl::simulate<sleeping<2, 2, WAITABLE | SEQUENCED, true>> },
+        { "sequenced, batches and spans", rl::simulate<batches_and_spans<4, 9, WAITABLE | SEQUENCED>>,
+          rl::simulate<batches_and_spans<2, 2, WAITABLE | SEQUENCED>> },
+        { "sequenced, close, polling", rl::simulate<close_polling<SEQUENCED>>,
+          rl::simulate<close_polling<SEQUENCED>> },
+        { "sequenced, close by the producer, sleeping", rl::simulate<close_producer_sleeping<WAITABLE | SEQUENCED>>,
+          rl::simulate<close_producer_sleeping<WAITABLE | SEQUENCED>> },
+        { "sequenced, close by the consumer, sleeping", rl::simulate<close_consumer_sleeping<WAITABLE | SEQUENCED>>,
+          rl::simulate<close_consumer_sleeping<WAITABLE | SEQUENCED>> },
+        { "sequenced, attach while formatting", rl::simulate<attach_while_formatting<SEQUENCED>>,
+          rl::simulate<attach_while_formatting<SEQUENCED>> },
     }, TERN_MODEL_SITES, {});
     return runner.run(argc, argv);
 }
