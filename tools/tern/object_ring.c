@@ -49,6 +49,16 @@ static void ring_lines(const object_info *info)
            ring->consumer_asleep ? ", asleep" : "", ring->consumer_asymmetric ? ", asymmetric" : "");
 }
 
+/* Of the slot that the consumer waits for: there it says that it sleeps. */
+static uint64_t ring_sequence_offset(const object_info *info)
+{
+    const tern_ring_info *ring = &info->ring;
+    uint64_t slot_bytes = tern__ring_sequenced_slot_bytes(ring->item_size_bytes);
+    if (!(ring->flags & TERN_RING_SEQUENCED)) return 0;
+    return sizeof(struct tern_ring_shared) + (ring->was_popped & (ring->capacity_items - 1)) * slot_bytes + slot_bytes - 4;
+}
+
 const object_kind object_ring = {
     TERN_TYPE_RING, "ring", sizeof(struct tern_ring_shared), ring_inspect, ring_json, ring_lines,
+    ring_sequence_offset,
 };
