@@ -288,7 +288,7 @@ def with_stream(capacity, written, read):
     """A region whose ring of bytes has become a stream, by docs/layout.md; and where that is."""
     content = bytearray(image())
     at = 768
-    geometry = struct.pack("<IIIIQI", 1, 8, capacity // 8, 1, RING_BYTES + capacity, 0)
+    geometry = struct.pack("<IIIIQI", 1, 8, capacity // 8, 1, RING_BYTES + capacity, 8)
     content[at:at + 4] = b"TSTR"
     content[at + 8:at + 40] = geometry + struct.pack("<I", fnv(geometry))
     content[at + 128:at + 136] = struct.pack("<II", written // 8 << 1 | 1, 1)
