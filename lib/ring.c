@@ -120,9 +120,11 @@ static tern_status ring_load_indices(struct tern_ring_shared *shared, const stru
      * pop looks at the other end again, with acquire */
     *head = tern_a32_load_relaxed(&shared->consumer.word) >> 1;
     *tail = tern_a32_load_relaxed(&shared->producer.word) >> 1; /* relaxed: as above */
-    uint32_t count = (*tail - *head) & TERN__RING_INDEX_MASK;
+    bool sequenced = (g->flags & TERN_RING_SEQUENCED) != 0;
+    uint32_t count = tern__ring_count(*head, *tail, sequenced);
     if (count > g->capacity_items) return TERN_ERR_CORRUPT;
-    if (!(g->flags & TERN_RING_SEQUENCED)) return TERN_OK;
+    *tail = *head + count;
+    if (!sequenced) return TERN_OK;
     /* a producer that died between the slot and its index: the slot counts */
     for (; count < g->capacity_items; count++, ++*tail) {
         /* relaxed: as above */
@@ -171,6 +173,8 @@ tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size
     p->ahead_items = TERN__RING_AHEAD_BYTES / g.slot_size_bytes;
     p->shared = shared;
     p->items = ring_items_of(shared);
+    /* relaxed: a hint, as after each item; it must not fall behind by one more with each death */
+    if (p->sequenced) tern_a32_store_relaxed(&shared->producer.word, tail << 1);
     /* a predecessor may have died between its publication and its wake */
     if (p->waitable) {
         tern_word_wake(ring_producer_word(p, tail));
@@ -307,7 +311,8 @@ tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t 
     tern__memset(info, 0, sizeof *info);
     tern_status status = ring_load_geometry(&g, memory, size_bytes, magic);
     if (status != TERN_OK) return status;
-    const struct tern_ring_shared *shared = (const struct tern_ring_shared *)memory;
+    struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;   /* nothing is written */
+    bool sequenced = (g.flags & TERN_RING_SEQUENCED) != 0;
     info->item_size_bytes = g.item_size_bytes;
     info->capacity_items = g.capacity_items;
     info->flags = g.flags;
@@ -317,11 +322,15 @@ tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t 
     uint32_t tail = tern_a32_load_relaxed(&shared->producer.word); /* relaxed: as above */
     info->producer_closed = tern_a32_load_relaxed(&shared->producer.closed) != 0; /* relaxed: as above */
     info->consumer_closed = tern_a32_load_relaxed(&shared->consumer.closed) != 0; /* relaxed: as above */
+    info->producer_asymmetric = tern_a32_load_relaxed(&shared->producer.asymmetric) != 0; /* relaxed: as above */
+    info->consumer_asymmetric = tern_a32_load_relaxed(&shared->consumer.asymmetric) != 0; /* relaxed: as above */
+    uint32_t slept_on = tern_a32_load_relaxed(   /* relaxed: as above */
+        tern__ring_item_word(shared, sequenced, ring_items_of(shared), head >> 1, g.capacity_items, g.slot_size_bytes));
     info->was_popped = head >> 1;
     info->was_pushed = tail >> 1;
     info->producer_asleep = (head & TERN__RING_SLEEP) != 0;
-    info->consumer_asleep = (tail & TERN__RING_SLEEP) != 0;
-    uint32_t count = (info->was_pushed - info->was_popped) & TERN__RING_INDEX_MASK;
+    info->consumer_asleep = (slept_on & TERN__RING_SLEEP) != 0;
+    uint32_t count = tern__ring_count(info->was_popped, info->was_pushed, sequenced);
     info->was_count = count > g.capacity_items ? g.capacity_items : count;
     return TERN_OK;
 }

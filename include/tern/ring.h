@@ -152,6 +152,7 @@ typedef struct tern_ring_info {
     uint32_t was_pushed, was_popped;    /* counters modulo 2^31 */
     uint32_t was_count;                 /* items in the ring */
     bool producer_closed, consumer_closed, producer_asleep, consumer_asleep;
+    bool producer_asymmetric, consumer_asymmetric;   /* publishes by plain stores; see ring_publish.h */
     uint64_t size_bytes;
 } tern_ring_info;
 
@@ -197,7 +198,7 @@ TERN_API tern_status tern_ring_format(void *memory, size_t size_bytes, const ter
  *
  * Role: producer, one at a time. Progress: wait-free.
  * Order: acquire [RING-0]; pairs with tern_ring_format().
- * Crash: changes nothing that is shared. Wakes who sleeps on a waitable ring's end: a predecessor may
+ * Crash: changes nothing that a successor does not find or set right. Wakes who sleeps on a waitable ring's end: a predecessor may
  * have died before its wake.
  */
 TERN_API tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes);

@@ -67,8 +67,9 @@ TERN_INLINE bool tern_ring_pop(tern_ring_consumer *c, void *item)
     return tern__ring_pop(c, item, c->item_size_bytes);
 }
 
-/** Push up to count items, published together. @return how many went in, 0 to count.
- *  Role: producer. Progress: wait-free. Order: release [RING-1]. Crash: all of them or none. */
+/** Push up to count items, published together, or one after the other in the sequenced layout.
+ *  @return how many went in, 0 to count. Role: producer. Progress: wait-free. Order: release [RING-1].
+ *  Crash: all of them or none; sequenced: the first ones. */
 TERN_INLINE uint32_t tern_ring_push_many(tern_ring_producer *p, const void *items, uint32_t count)
 {
     return tern__ring_push_many(p, items, count, p->item_size_bytes);
@@ -176,7 +177,7 @@ TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
 {
     /* relaxed: a number to look at, no slot is touched on the strength of it */
     uint32_t tail = tern_a32_load_relaxed(&c->shared->producer.word) >> 1;
-    uint32_t count = (tail - c->head) & TERN__RING_INDEX_MASK;
+    uint32_t count = tern__ring_count(c->head, tail, c->sequenced);
     return count > c->capacity_items ? c->capacity_items : count;
 }
 

@@ -91,6 +91,14 @@ TERN_INLINE tern_a32 *tern__ring_sequence(unsigned char *slot, uint32_t slot_siz
 
 /* ---- Space and items --------------------------------------------------------------- */
 
+/* Items from head to tail; more than the capacity: one of the two is wrong. The producer of a
+ * sequenced ring tells its index after the item, so a head that has passed the item may be one on. */
+TERN_INLINE uint32_t tern__ring_count(uint32_t head, uint32_t tail, bool sequenced)
+{
+    uint32_t count = (tail - head) & TERN__RING_INDEX_MASK;
+    return sequenced && count == TERN__RING_INDEX_MASK ? 0 : count;
+}
+
 /* Look where the consumer is. True if there is space.
  * The peer's index is bounded here: the limit never passes tail + capacity. */
 TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)

@@ -57,11 +57,12 @@ def live_region_is_shown_and_listed():
     ring = region["objects"][0]["ring"]
     equal((ring["item_size_bytes"], ring["capacity_items"], ring["waitable"]), (1, 65536, True))
     equal((ring["producer_closed"], ring["consumer_closed"], ring["count"]), (False, False, 0))
+    equal((ring["layout"], ring["producer_mode"], ring["consumer_mode"]), ("indexed", "exchange", "exchange"))
     equal(region["heap_used_bytes"] <= region["heap_size_bytes"], True)
     equal((listed["state"], listed["objects"], listed["creator_pid"]), ("ok", 3, process.pid))
     equal(listed["size_bytes"], os.stat(path_of(name)).st_size)
     contains(run("ls")[1], name)
-    contains(run("show", name)[1], "65536 of 1 bytes, waitable")
+    contains(run("show", name)[1], "65536 of 1 bytes, indexed, waitable")
     equal(run("recv", name)[0], 0)
     equal(finish(process)[0], 0)
     equal(run("show", name)[0], EXIT_FAILED)
@@ -88,6 +89,30 @@ def hash_of(content):
     for byte in content:
         value = (value ^ byte) * 16777619 % 2**32
     return value
+
+
+def sequenced_ring_is_shown():
+    sound, name, at = bytearray(image()), new_name(), 768
+    equal(sound[at:at + 4], b"TRNG", "place of the first ring")
+    version = struct.unpack_from("<I", sound, at + 8)[0]
+    geometry = struct.pack("<IIIIQI", version, 12, 8, 3, 384 + 8 * 16, 16)
+    sound[at:at + 512] = bytes(512)
+    sound[at:at + 40] = b"TRNG\0\0\0\0" + geometry + struct.pack("<I", hash_of(geometry))
+    # 10 were pushed and popped, the consumer sleeps; the producer stores plainly, its index is one behind
+    struct.pack_into("<III", sound, at + 128, 9 << 1, 0, 1)
+    struct.pack_into("<III", sound, at + 256, 10 << 1, 0, 0)
+    struct.pack_into("<I", sound, at + 384 + 2 * 16 + 12, (10 + 1 - 8) << 1 | 1)
+    put(name, sound)
+    code, region, _ = looked_at(name)
+    equal(code, 0)
+    equal(region["objects"][0]["ring"], {
+        "item_size_bytes": 12, "capacity_items": 8, "layout": "sequenced", "waitable": True, "pushed": 9, "popped": 10,
+        "count": 0, "producer_closed": False, "consumer_closed": False, "producer_asleep": False,
+        "consumer_asleep": True, "producer_mode": "asymmetric", "consumer_mode": "exchange"})
+    out = run("show", name)[1]
+    for text in "8 of 12 bytes, sequenced, waitable", "pushed 9, asymmetric", "popped 10, asleep":
+        contains(out, text)
+    equal(run("rm", name)[0], 0)
 
 
 def pool_is_shown_whatever_is_in_it():
@@ -263,7 +288,7 @@ def with_stream(capacity, written, read):
     """A region whose ring of bytes has become a stream, by docs/layout.md; and where that is."""
     content = bytearray(image())
     at = 768
-    geometry = struct.pack("<IIIIQI", 1, 8, capacity // 8, 1, RING_BYTES + capacity, 0)
+    geometry = struct.pack("<IIIIQI", 1, 8, capacity // 8, 1, RING_BYTES + capacity, 8)
     content[at:at + 4] = b"TSTR"
     content[at + 8:at + 40] = geometry + struct.pack("<I", fnv(geometry))
     content[at + 128:at + 136] = struct.pack("<II", written // 8 << 1 | 1, 1)
@@ -365,8 +390,8 @@ def rm_removes_and_tells():
     equal(run("rm", "-f", "../escape")[0], EXIT_FAILED)
 
 
-main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, pool_is_shown_whatever_is_in_it,
-      each_header_word_changed, each_word_of_directory_and_rings_changed, stream_is_shown, triple_buffer_is_shown,
+main([live_region_is_shown_and_listed, bytes_in_a_ring_are_counted, sequenced_ring_is_shown,
+      pool_is_shown_whatever_is_in_it, each_header_word_changed, each_word_of_directory_and_rings_changed, stream_is_shown, triple_buffer_is_shown,
       each_word_of_a_triple_buffer_changed, bell_is_shown, transfers_meet_a_damaged_region,
       files_that_are_no_regions, other_things_in_a_name_s_place, huge_sparse_file_is_looked_at_without_its_pages,
       rm_removes_and_tells])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ring_fixture.h: a ring with both its ends, and a comparison of its whole shared state. */
+/* ring_fixture.h: a ring of either layout with both its ends, and a comparison of its whole shared
+ * state with a model that the tests keep beside it. */
 #ifndef TERN_RING_FIXTURE_H
 #define TERN_RING_FIXTURE_H
 
@@ -8,7 +9,10 @@
 typedef struct { uint32_t a, b; } pair;
 TERN_RING_DEFINE(pair_ring, pair)
 
-enum { CAPACITY = 4 };
+enum { CAPACITY = 4, MODEL_BYTES = 64 * 320 };
+
+/* Every combination of the flags. */
+#define EACH_KIND(flags) uint32_t flags = 0; flags <= (TERN_RING_WAITABLE | TERN_RING_SEQUENCED); flags++
 
 struct fixture {
     tern_ring_desc desc;
@@ -16,15 +20,67 @@ struct fixture {
     struct tern_ring_shared *shared;
     tern_ring_producer p;
     tern_ring_consumer c;
-    unsigned char model[64 * 8];     /* the bytes of the slots as they must be */
+    uint32_t capacity, item_size, slot_size;
+    bool sequenced;
+    unsigned char model[MODEL_BYTES];     /* the bytes of the slots as they must be */
 };
 
-/* The sequence of the slot that the item of this index goes to. */
-static inline tern_a32 *sequence_of(struct tern_ring_shared *shared, uint32_t index)
+/* As documented: the smallest of 8, 16, 32 and the multiples of 64 that holds item and sequence. */
+static inline uint32_t sequenced_slot_size(uint32_t item_size)
 {
-    const struct tern_ring_geometry *g = &shared->geometry;
-    unsigned char *slot = (unsigned char *)(shared + 1) + (size_t)(index % g->capacity_items) * g->slot_size_bytes;
-    return (tern_a32 *)(void *)(slot + g->slot_size_bytes - 4);
+    uint32_t size = 8;
+    while (size < item_size + 4) size += size < 64 ? size : 64;
+    return size;
+}
+
+/* Where the slot of an index begins. */
+static inline size_t slot_offset(const struct fixture *f, uint32_t index)
+{
+    return (size_t)(index % f->capacity) * f->slot_size;
+}
+
+/* The sequence of the slot that the item of this index goes to. */
+static inline tern_a32 *sequence_of(const struct fixture *f, uint32_t index)
+{
+    return (tern_a32 *)(void *)((unsigned char *)(f->shared + 1) + slot_offset(f, index) + f->slot_size - 4);
+}
+
+/* ---- The model ------------------------------------------------------------------ */
+
+static inline void model_sequence(struct fixture *f, uint32_t index, uint32_t word)
+{
+    memcpy(f->model + slot_offset(f, index) + f->slot_size - 4, &word, 4);
+}
+
+/* An item was published: its bytes, and in a sequenced ring its sequence. */
+static inline void set_slot(struct fixture *f, uint32_t index, const void *item)
+{
+    memcpy(f->model + slot_offset(f, index), item, f->item_size);
+    if (f->sequenced) model_sequence(f, index, (index + 1) << 1);
+}
+
+/* The word by which the consumer learns of the item of this index, and that it sleeps on. */
+static inline tern_a32 *item_word(const struct fixture *f, uint32_t index)
+{
+    return f->sequenced ? sequence_of(f, index) : &f->shared->producer.word;
+}
+
+/* As if `start` items had gone through: the sequences are those of the lap before. */
+static inline void begin_at(struct fixture *f, uint32_t start)
+{
+    tern_a32_store_relaxed(&f->shared->producer.word, start << 1);
+    tern_a32_store_relaxed(&f->shared->consumer.word, start << 1);
+    for (uint32_t i = start; f->sequenced && i != start + f->capacity; i++) {
+        uint32_t word = (i + 1 - f->capacity) << 1;
+        tern_a32_store_relaxed(sequence_of(f, i), word);
+        if ((size_t)f->capacity * f->slot_size <= MODEL_BYTES) model_sequence(f, i, word);
+    }
+}
+
+static inline void attach(struct fixture *f)
+{
+    assert_status(tern_ring_attach_producer(&f->p, f->shared, f->size), TERN_OK);
+    assert_status(tern_ring_attach_consumer(&f->c, f->shared, f->size), TERN_OK);
 }
 
 static inline struct fixture make(uint32_t item_size, uint32_t capacity, uint32_t flags, uint32_t start)
@@ -32,17 +88,16 @@ static inline struct fixture make(uint32_t item_size, uint32_t capacity, uint32_
     struct fixture f;
     memset(&f, 0, sizeof f);
     f.desc = (tern_ring_desc){ item_size, capacity, flags };
+    f.capacity = capacity;
+    f.item_size = item_size;
+    f.sequenced = (flags & TERN_RING_SEQUENCED) != 0;
+    f.slot_size = f.sequenced ? sequenced_slot_size(item_size) : item_size;
     f.size = tern_ring_size(&f.desc);
-    assert_true(f.size >= sizeof(struct tern_ring_shared) + (size_t)item_size * capacity);
+    assert_int_equal(f.size, sizeof(struct tern_ring_shared) + (size_t)f.slot_size * capacity);
     f.shared = unit_memory(f.size);
     assert_status(tern_ring_format(f.shared, f.size, &f.desc), TERN_OK);
-    /* as if `start` items had gone through */
-    tern_a32_store_relaxed(&f.shared->producer.word, start << 1);
-    tern_a32_store_relaxed(&f.shared->consumer.word, start << 1);
-    for (uint32_t i = start; flags & TERN_RING_SEQUENCED && i != start + f.shared->geometry.capacity_items; i++)
-        tern_a32_store_relaxed(sequence_of(f.shared, i), (i + 1 - f.shared->geometry.capacity_items) << 1);
-    assert_status(tern_ring_attach_producer(&f.p, f.shared, f.size), TERN_OK);
-    assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_OK);
+    begin_at(&f, start);
+    attach(&f);
     return f;
 }
 
@@ -53,26 +108,60 @@ static inline void drop(struct fixture *f)
     free(f->shared);
 }
 
-/* The whole shared state. */
+/* A copy of both ends that counts on from just below 2^32, as a view does; the words hold 31 bits. */
+static inline void count_from(struct fixture *f, uint32_t start)
+{
+    begin_at(f, start);
+    f->p.tail = f->p.limit = start;
+    f->c.head = f->c.limit = f->c.released = start;
+}
+
+/* ---- The whole shared state ------------------------------------------------------- */
+
+static inline void expect_end(const struct tern_ring_end *end, uint32_t word, bool closed)
+{
+    assert_int_equal(tern_a32_load_relaxed(&end->word), word);
+    assert_int_equal(tern_a32_load_relaxed(&end->closed), closed);
+    assert_int_equal(tern_a32_load_relaxed(&end->asymmetric), 0);
+    assert_int_equal(tern_a32_load_relaxed(&end->asleep), 0);
+    for (size_t i = 0; i < sizeof end->pad; i++) assert_int_equal(end->pad[i], 0);
+    for (size_t i = 0; i < sizeof end->pad_asleep; i++) assert_int_equal(end->pad_asleep[i], 0);
+}
+
+/* SLEEP in tail_word: the consumer sleeps on the word that the next item will change. */
 static inline void expect(const struct fixture *f, uint32_t tail_word, uint32_t head_word, bool producer_closed,
-                   bool consumer_closed)
+                          bool consumer_closed)
 {
     const struct tern_ring_shared *s = f->shared;
-    size_t items = (size_t)f->p.capacity_items * f->p.item_size_bytes;
+    size_t bytes = (size_t)f->capacity * f->slot_size;
+    uint32_t slept_on = 0;
     assert_int_equal(tern_a32_load_relaxed(&s->magic), TERN_RING_MAGIC);
-    assert_int_equal(s->geometry.item_size_bytes, f->desc.item_size_bytes);
-    assert_int_equal(s->geometry.capacity_items, f->p.capacity_items);
+    assert_int_equal(s->reserved, 0);
+    assert_int_equal(s->geometry.layout_version, TERN_LAYOUT_VERSION);
+    assert_int_equal(s->geometry.item_size_bytes, f->item_size);
+    assert_int_equal(s->geometry.capacity_items, f->capacity);
     assert_int_equal(s->geometry.flags, f->desc.flags);
     assert_int_equal(s->geometry.total_size_bytes, f->size);
-    assert_int_equal(tern_a32_load_relaxed(&s->producer.word), tail_word);
-    assert_int_equal(tern_a32_load_relaxed(&s->consumer.word), head_word);
-    assert_int_equal(tern_a32_load_relaxed(&s->producer.closed), producer_closed);
-    assert_int_equal(tern_a32_load_relaxed(&s->consumer.closed), consumer_closed);
+    assert_int_equal(s->geometry.slot_size_bytes, f->slot_size);
     for (size_t i = 0; i < sizeof s->pad; i++) assert_int_equal(s->pad[i], 0);
-    for (size_t i = 0; i < sizeof s->producer.pad; i++)
-        assert_int_equal(s->producer.pad[i] | s->consumer.pad[i], 0);
-    if (f->desc.flags & TERN_RING_SEQUENCED) return;   /* slots are compared one by one there */
-    if (items <= sizeof f->model) assert_memory_equal(s + 1, f->model, items);
+    if (f->sequenced && tail_word & TERN__RING_SLEEP) {
+        tail_word &= ~TERN__RING_SLEEP;
+        slept_on = f->slot_size;
+    }
+    expect_end(&s->producer, tail_word, producer_closed);
+    expect_end(&s->consumer, head_word, consumer_closed);
+    if (bytes > sizeof f->model) return;
+    const unsigned char *slots = (const unsigned char *)(s + 1);
+    if (slept_on == 0) {
+        assert_memory_equal(slots, f->model, bytes);
+        return;
+    }
+    size_t at = slot_offset(f, tail_word >> 1) + f->slot_size - 4;
+    uint32_t model, word = tern_a32_load_relaxed(sequence_of(f, tail_word >> 1));
+    memcpy(&model, f->model + at, 4);
+    assert_int_equal(word, model | TERN__RING_SLEEP);
+    assert_memory_equal(slots, f->model, at);
+    assert_memory_equal(slots + at + 4, f->model + at + 4, bytes - at - 4);
 }
 
 #endif

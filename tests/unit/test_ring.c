@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_ring.c: the ring in one thread. After every transition the whole shared state is
- * compared: both words, both flags, every byte of every slot. */
+/* test_ring.c: what a ring does in one thread, in both layouts, plain and waitable. After every
+ * transition the whole shared state is compared: both words, both flags, every byte of every slot. */
 #include "ring_fixture.h"
-
-static void set_slot(struct fixture *f, uint32_t index, const void *item)
-{
-    size_t size = f->p.item_size_bytes;
-    memcpy(f->model + (index & (f->p.capacity_items - 1)) * size, item, size);
-}
 
 /* Fill and drain, over and over, from a start index; works for every boundary. */
 static void fill_and_drain(uint32_t start, uint32_t flags)
@@ -47,42 +41,44 @@ static void fill_and_drain(uint32_t start, uint32_t flags)
 static void ring_fill_and_drain_keeps_order(void **state)
 {
     (void)state;
-    fill_and_drain(0, 0);
-    fill_and_drain(0, TERN_RING_WAITABLE);
+    for (EACH_KIND(flags)) fill_and_drain(0, flags);
 }
 
 static void ring_counters_pass_2_31(void **state)
 {
     (void)state;
-    for (uint32_t back = 0; back < 20; back++) {
-        fill_and_drain(0x7fffffffu - back, 0);
-        fill_and_drain(0x7fffffffu - back, TERN_RING_WAITABLE);
-    }
+    for (uint32_t back = 0; back < 20; back++)
+        for (EACH_KIND(flags)) fill_and_drain(0x7fffffffu - back, flags);
 }
 
 /* The views count modulo 2^32: put them, and the shared words with them, just below. */
+static void views_pass_2_32(uint32_t start, uint32_t flags)
+{
+    struct fixture f = make(8, CAPACITY, flags, 0);
+    count_from(&f, start);
+    for (uint32_t i = 0; i < 60; i++) {
+        pair item = { i, i * 3 }, out;
+        assert_true(tern_ring_push(&f.p, &item));
+        set_slot(&f, start + i, &item);
+        expect(&f, (start + i + 1) << 1, (start + i / 3 * 3) << 1, false, false);
+        if (i % 3 != 2) continue;
+        for (uint32_t k = i - 2; k <= i; k++) {
+            assert_true(tern_ring_pop(&f.c, &out));
+            assert_int_equal(out.a, k);
+            assert_int_equal(out.b, k * 3);
+        }
+        assert_false(tern_ring_pop(&f.c, &out));
+        expect(&f, (start + i + 1) << 1, (start + i + 1) << 1, false, false);
+    }
+    assert_int_equal(f.p.tail, start + 60);
+    drop(&f);
+}
+
 static void ring_views_pass_2_32(void **state)
 {
     (void)state;
-    for (uint32_t back = 0; back < 20; back++) {
-        uint32_t start = UINT32_MAX - back;
-        struct fixture f = make(8, CAPACITY, TERN_RING_WAITABLE, start & 0x7fffffff);
-        f.p.tail = f.p.limit = start;
-        f.c.head = f.c.limit = f.c.released = start;
-        for (uint32_t i = 0; i < 60; i++) {
-            pair item = { i, i * 3 }, out;
-            assert_true(tern_ring_push(&f.p, &item));
-            if (i % 3 == 2) {
-                for (uint32_t k = i - 2; k <= i; k++) {
-                    assert_true(tern_ring_pop(&f.c, &out));
-                    assert_int_equal(out.a, k);
-                }
-                assert_false(tern_ring_pop(&f.c, &out));
-            }
-        }
-        assert_int_equal(f.p.tail, start + 60);
-        drop(&f);
-    }
+    for (uint32_t back = 0; back < 20; back++)
+        for (EACH_KIND(flags)) views_pass_2_32(UINT32_MAX - back, flags);
 }
 
 /* Really count over 2^31 and 2^32: spans of a byte ring, each byte accounted for. */
@@ -119,10 +115,9 @@ static void ring_spans_count_past_2_32(void **state)
     drop(&f);
 }
 
-static void ring_many_wraps_in_two_pieces(void **state)
+static void many_wraps(uint32_t flags)
 {
-    (void)state;
-    struct fixture f = make(8, CAPACITY, 0, 3);
+    struct fixture f = make(8, CAPACITY, flags, 3);
     pair in[6] = { { 1, 1 }, { 2, 2 }, { 3, 3 }, { 4, 4 }, { 5, 5 }, { 6, 6 } }, out[6];
     assert_int_equal(tern_ring_push_many(&f.p, in, 6), CAPACITY);
     for (uint32_t i = 0; i < CAPACITY; i++) set_slot(&f, 3 + i, &in[i]);
@@ -138,6 +133,12 @@ static void ring_many_wraps_in_two_pieces(void **state)
     assert_int_equal(tern_ring_push_many(&f.p, in, 0), 0);
     expect(&f, 7 << 1, 7 << 1, false, false);
     drop(&f);
+}
+
+static void ring_many_wraps_in_two_pieces(void **state)
+{
+    (void)state;
+    for (EACH_KIND(flags)) many_wraps(flags);
 }
 
 static void ring_reserve_stops_at_the_wrap(void **state)
@@ -202,10 +203,9 @@ static void ring_commit_and_release_are_cut_to_what_is_there(void **state)
 }
 #endif
 
-static void ring_release_is_lazy_and_never_when_empty(void **state)
+static void release_is_lazy(uint32_t flags)
 {
-    (void)state;
-    struct fixture f = make(8, 16, 0, 0);
+    struct fixture f = make(8, 16, flags, 0);
     pair item = { 1, 1 };
     assert_int_equal(f.c.release_every_items, 4);
     for (uint32_t i = 0; i < 16; i++) {
@@ -218,6 +218,7 @@ static void ring_release_is_lazy_and_never_when_empty(void **state)
     assert_true(tern_ring_pop(&f.c, &item));
     expect(&f, 16 << 1, 4 << 1, false, false);     /* the fourth publishes */
     assert_true(tern_ring_push(&f.p, &item));
+    set_slot(&f, 16, &item);
     for (uint32_t i = 0; i < 13; i++) assert_true(tern_ring_pop(&f.c, &item));
     expect(&f, 17 << 1, 16 << 1, false, false);
     assert_false(tern_ring_pop(&f.c, &item));
@@ -229,10 +230,15 @@ static void ring_release_is_lazy_and_never_when_empty(void **state)
     drop(&f);
 }
 
-static void ring_exact_release_frees_at_once(void **state)
+static void ring_release_is_lazy_and_never_when_empty(void **state)
 {
     (void)state;
-    struct fixture f = make(8, 16, 0, 0);
+    for (EACH_KIND(flags)) release_is_lazy(flags);
+}
+
+static void exact_release(uint32_t flags)
+{
+    struct fixture f = make(8, 16, flags, 0);
     pair item = { 1, 1 };
     tern_ring_consumer_release_every(&f.c, 1);
     for (uint32_t i = 0; i < 16; i++) assert_true(tern_ring_push(&f.p, &item));
@@ -244,10 +250,15 @@ static void ring_exact_release_frees_at_once(void **state)
     drop(&f);
 }
 
-static void ring_detach_releases_and_a_successor_goes_on(void **state)
+static void ring_exact_release_frees_at_once(void **state)
 {
     (void)state;
-    struct fixture f = make(8, 16, 0, 100);
+    for (EACH_KIND(flags)) exact_release(flags);
+}
+
+static void successor_goes_on(uint32_t flags)
+{
+    struct fixture f = make(8, 16, flags, 100);
     for (uint32_t i = 0; i < 5; i++) {
         pair item = { i, i };
         assert_true(tern_ring_push(&f.p, &item));
@@ -257,7 +268,6 @@ static void ring_detach_releases_and_a_successor_goes_on(void **state)
     assert_true(tern_ring_pop(&f.c, &item));
     tern_ring_detach_consumer(&f.c);
     tern_ring_detach_producer(&f.p);
-    f.p.capacity_items = 16, f.p.item_size_bytes = 8;
     expect(&f, 105 << 1, 101 << 1, false, false);
     assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_OK);
     assert_status(tern_ring_attach_producer(&f.p, f.shared, f.size), TERN_OK);
@@ -270,11 +280,18 @@ static void ring_detach_releases_and_a_successor_goes_on(void **state)
     drop(&f);
 }
 
+static void ring_detach_releases_and_a_successor_goes_on(void **state)
+{
+    (void)state;
+    for (EACH_KIND(flags)) successor_goes_on(flags);
+}
+
 static void ring_close_drains_then_says_closed(void **state)
 {
     (void)state;
-    for (uint32_t flags = 0; flags <= TERN_RING_WAITABLE; flags++) {
+    for (EACH_KIND(flags)) {
         struct fixture f = make(8, CAPACITY, flags, 0);
+        bool waitable = (flags & TERN_RING_WAITABLE) != 0;
         pair item = { 5, 6 };
         assert_status(tern_ring_consumer_status(&f.c), TERN_OK);
         assert_true(tern_ring_push(&f.p, &item));
@@ -285,8 +302,8 @@ static void ring_close_drains_then_says_closed(void **state)
         assert_true(tern_ring_pop(&f.c, &item));
         assert_false(tern_ring_pop(&f.c, &item));
         assert_status(tern_ring_consumer_status(&f.c), TERN_ERR_CLOSED);
-        if (flags) assert_status(tern_ring_pop_wait(&f.c, &item, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
-        if (flags) assert_status(tern_ring_consumer_wait(&f.c, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        if (waitable) assert_status(tern_ring_pop_wait(&f.c, &item, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        if (waitable) assert_status(tern_ring_consumer_wait(&f.c, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
         drop(&f);
     }
 }
@@ -294,8 +311,9 @@ static void ring_close_drains_then_says_closed(void **state)
 static void ring_close_consumer_stops_the_producer(void **state)
 {
     (void)state;
-    for (uint32_t flags = 0; flags <= TERN_RING_WAITABLE; flags++) {
+    for (EACH_KIND(flags)) {
         struct fixture f = make(8, 16, flags, 0);
+        bool waitable = (flags & TERN_RING_WAITABLE) != 0;
         pair item = { 5, 6 };
         assert_true(tern_ring_push(&f.p, &item));
         set_slot(&f, 0, &item);
@@ -306,16 +324,15 @@ static void ring_close_consumer_stops_the_producer(void **state)
         uint32_t went_in = 1;
         while (tern_ring_push(&f.p, &item)) went_in++;
         assert_true(went_in <= 16);
-        if (flags) assert_status(tern_ring_push_wait(&f.p, &item, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
-        if (flags) assert_status(tern_ring_producer_wait(&f.p, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        if (waitable) assert_status(tern_ring_push_wait(&f.p, &item, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
+        if (waitable) assert_status(tern_ring_producer_wait(&f.p, TERN_WAIT_FOREVER), TERN_ERR_CLOSED);
         drop(&f);
     }
 }
 
-static void ring_waits_answer_timeout_domain_and_unsupported(void **state)
+static void waits_answer(uint32_t flags)
 {
-    (void)state;
-    struct fixture plain = make(8, 1, 0, 0), f = make(8, 1, TERN_RING_WAITABLE, 0);
+    struct fixture plain = make(8, 1, flags, 0), f = make(8, 1, flags | TERN_RING_WAITABLE, 0);
     pair item = { 1, 2 };
     assert_status(tern_ring_pop_wait(&plain.c, &item, 0), TERN_ERR_UNSUPPORTED);
     assert_status(tern_ring_producer_wait(&plain.p, 0), TERN_ERR_UNSUPPORTED);
@@ -325,12 +342,14 @@ static void ring_waits_answer_timeout_domain_and_unsupported(void **state)
     assert_status(tern_ring_pop_wait(&f.c, &item, 3000000), TERN_ERR_TIMEOUT);
     assert_true(tern_now_ns() - before >= 3000000);
     expect(&f, 0 | TERN__RING_SLEEP, 0, false, false);
+    tern_ring_info info;
+    assert_status(tern_ring_inspect(&info, f.shared, f.size), TERN_OK);
+    assert_true(info.consumer_asleep && !info.producer_asleep);
     assert_status(tern_ring_push_wait(&f.p, &item, 0), TERN_OK);
     set_slot(&f, 0, &item);
     expect(&f, 1 << 1, 0, false, false);           /* publishing takes SLEEP out */
     assert_status(tern_ring_push_wait(&f.p, &item, 2000000), TERN_ERR_TIMEOUT);
     expect(&f, 1 << 1, 0 | TERN__RING_SLEEP, false, false);
-    tern_ring_info info;
     assert_status(tern_ring_inspect(&info, f.shared, f.size), TERN_OK);
     assert_true(info.producer_asleep && !info.consumer_asleep);
     assert_status(tern_ring_consumer_wait(&f.c, 0), TERN_OK);
@@ -342,6 +361,13 @@ static void ring_waits_answer_timeout_domain_and_unsupported(void **state)
     assert_true(tern_ring_push(&f.p, &item));      /* what does not block always works */
     drop(&plain);
     drop(&f);
+}
+
+static void ring_waits_answer_timeout_domain_and_unsupported(void **state)
+{
+    (void)state;
+    waits_answer(0);
+    waits_answer(TERN_RING_SEQUENCED);
 }
 
 static void ring_typed_form_checks_the_item_size(void **state)
@@ -376,12 +402,11 @@ static void ring_typed_form_checks_the_item_size(void **state)
     drop(&other);
 }
 
-static void ring_item_sizes_are_copied_whole(void **state)
+static void item_sizes_are_copied_whole(uint32_t flags)
 {
-    (void)state;
     const uint32_t sizes[] = { 1, 2, 3, 4, 7, 8, 12, 16, 24, 63, 64, 65, 100, 256, 1000, 4096 };
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        struct fixture f = make(sizes[s], 8, 0, 5);
+        struct fixture f = make(sizes[s], 8, flags, 5);
         unsigned char in[4096], out[4096 + 1];
         for (uint32_t i = 0; i < 30; i++) {
             for (uint32_t k = 0; k < sizes[s]; k++) in[k] = (unsigned char)(i * 7 + k);
@@ -393,6 +418,12 @@ static void ring_item_sizes_are_copied_whole(void **state)
         }
         drop(&f);
     }
+}
+
+static void ring_item_sizes_are_copied_whole(void **state)
+{
+    (void)state;
+    for (EACH_KIND(flags)) item_sizes_are_copied_whole(flags);
 }
 
 int main(void)

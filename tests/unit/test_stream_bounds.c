@@ -37,6 +37,8 @@ static void stream_format_refuses_bad_memory(void **state)
     assert_status(tern_stream_format(NULL, size, &desc), TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory, size, NULL), TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ CAPACITY, 4 }), TERN_ERR_ARGUMENT);
+    assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ CAPACITY, TERN_RING_SEQUENCED }),
+                  TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ UINT64_MAX, 0 }), TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory + 32, size, &desc), TERN_ERR_ALIGNMENT);
     assert_status(tern_stream_format(memory, size - 1, &desc), TERN_ERR_MEMORY);
@@ -99,15 +101,15 @@ static void stream_and_ring_are_not_taken_for_each_other(void **state)
     assert_status(tern_ring_inspect(&ring_info, f.shared, f.size), TERN_ERR_CORRUPT);
     drop(&f);
     /* the other way, whatever the ring's items; and a ring that says it is a stream */
-    for (int lie = 0; lie < 2; lie++) {
+    for (uint32_t lie = 0; lie < 4; lie++) {
         for (uint32_t item_size = 1; item_size <= 24; item_size++) {
             for (uint32_t capacity = 1; capacity <= 8; capacity *= 2) {
-                ring = (tern_ring_desc){ item_size, capacity, 0 };
+                ring = (tern_ring_desc){ item_size, capacity, lie & TERN_RING_SEQUENCED };
                 size_t size = tern_ring_size(&ring);
                 struct tern_ring_shared *shared = unit_memory(size);
                 assert_status(tern_ring_format(shared, size, &ring), TERN_OK);
-                if (lie) tern_a32_store_relaxed(&shared->magic, TERN_STREAM_MAGIC);
-                tern_status expected = lie && item_size == 8 && capacity >= 2 ? TERN_OK : TERN_ERR_CORRUPT;
+                if (lie & 1) tern_a32_store_relaxed(&shared->magic, TERN_STREAM_MAGIC);
+                tern_status expected = lie == 1 && item_size == 8 && capacity >= 2 ? TERN_OK : TERN_ERR_CORRUPT;
                 assert_status(tern_stream_attach_producer(&f.p, shared, size), expected);
                 assert_status(tern_stream_attach_consumer(&f.c, shared, size), expected);
                 assert_status(tern_stream_inspect(&info, shared, size), expected);

@@ -81,10 +81,10 @@ tern_status look_begin(look *l, const char *name)
     return l->status;
 }
 
-tern_status look_copy(look *l, const tern_object *object, size_t size_bytes)
+tern_status look_copy(look *l, const tern_object *object, uint64_t offset_bytes, size_t size_bytes)
 {
-    if (object->size_bytes < size_bytes) return TERN_ERR_MEMORY;
-    return copy_part(l, object->offset_bytes, size_bytes) ? TERN_OK : TERN_ERR_MEMORY;
+    if (object->size_bytes < size_bytes || object->size_bytes - size_bytes < offset_bytes) return TERN_ERR_MEMORY;
+    return copy_part(l, object->offset_bytes + offset_bytes, size_bytes) ? TERN_OK : TERN_ERR_MEMORY;
 }
 
 void look_end(look *l)

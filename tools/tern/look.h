@@ -23,9 +23,9 @@ typedef struct look {
 /* Look at a region. The status is in the look too. Always followed by look_end(). */
 tern_status look_begin(look *l, const char *name);
 
-/* Copy the first bytes of an object that tern_region_next() found in l->region; then it can be
- * inspected at object->memory. */
-tern_status look_copy(look *l, const tern_object *object, size_t size_bytes);
+/* Copy some bytes of an object that tern_region_next() found in l->region; then it can be
+ * inspected at object->memory, as far as that reads no others. */
+tern_status look_copy(look *l, const tern_object *object, uint64_t offset_bytes, size_t size_bytes);
 
 void look_end(look *l);
 

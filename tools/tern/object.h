@@ -20,6 +20,8 @@ typedef struct object_kind {
     tern_status (*inspect)(object_info *info, const void *memory, size_t size_bytes);
     void (*json)(json *j, const object_info *info);     /* fields, inside an object of the kind's name */
     void (*lines)(const object_info *info);             /* the same to read */
+    /* the place of 4 more bytes that inspect reads, known after a first look; 0 or NULL: none */
+    uint64_t (*word_offset_bytes)(const object_info *info);
 } object_kind;
 
 extern const object_kind object_ring, object_triple, object_bell;

@@ -35,5 +35,5 @@ static void bell_lines(const object_info *info)
 }
 
 const object_kind object_bell = {
-    TERN_TYPE_BELL, "bell", sizeof(struct tern_bell_shared), bell_inspect, bell_json, bell_lines,
+    TERN_TYPE_BELL, "bell", sizeof(struct tern_bell_shared), bell_inspect, bell_json, bell_lines, NULL,
 };

@@ -30,5 +30,5 @@ static void pool_lines(const object_info *info)
 }
 
 const object_kind object_pool = {
-    TERN_TYPE_POOL, "pool", sizeof(struct tern_pool_shared), pool_inspect, pool_json, pool_lines,
+    TERN_TYPE_POOL, "pool", sizeof(struct tern_pool_shared), pool_inspect, pool_json, pool_lines, NULL,
 };

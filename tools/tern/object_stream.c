@@ -38,5 +38,5 @@ static void stream_lines(const object_info *info)
 }
 
 const object_kind object_stream = {
-    TERN_TYPE_STREAM, "stream", sizeof(struct tern_ring_shared), stream_inspect, stream_json, stream_lines,
+    TERN_TYPE_STREAM, "stream", sizeof(struct tern_ring_shared), stream_inspect, stream_json, stream_lines, NULL,
 };

@@ -33,5 +33,5 @@ static void triple_lines(const object_info *info)
 }
 
 const object_kind object_triple = {
-    TERN_TYPE_TRIPLE, "triple", sizeof(struct tern_triple_shared), triple_inspect, triple_json, triple_lines,
+    TERN_TYPE_TRIPLE, "triple", sizeof(struct tern_triple_shared), triple_inspect, triple_json, triple_lines, NULL,
 };
