@@ -4,6 +4,7 @@
  *
  *     raw/line round trip/one line             one cache line there and back: p50 and tail,
  *                                              timed as the queues' round trips are
+ *     raw/line round trip/two lines            one there, another back, as between two queues
  *     raw/hand-over 8 B/chunks of N items      a buffer of 8 KiB that changes hands chunk by
  *     raw/hand-over 1 KiB/chunks of N items    chunk; of 1 MiB
  *
@@ -20,56 +21,60 @@ using namespace bench;
 
 namespace ring_raw {
 
-/* ---- One line ------------------------------------------------------------------------ */
+/* ---- One line, or one each way ------------------------------------------------------------------------ */
 
-struct line {
+struct alignas(128) line {
     std::atomic<uint64_t> value{0};
 };
 
-BENCH_NOINLINE void serve_line(line &ball, const job &j, std::vector<uint32_t> &took)
+/* Odd numbers go there, even ones come back. */
+BENCH_NOINLINE void serve_line(line &there, line &back, const job &j, std::vector<uint32_t> &took)
 {
     const unsigned pauses = j.pauses;
     uint64_t number = 0;
     round_clock clock(took, j.seconds);
     do {
         number += 2;
-        ball.value.store(number - 1, std::memory_order_release);
-        while (ball.value.load(std::memory_order_acquire) != number) pause_for(pauses);
+        there.value.store(number - 1, std::memory_order_release);
+        while (back.value.load(std::memory_order_acquire) != number) pause_for(pauses);
     } while (clock.next());
-    ball.value.store(LAST, std::memory_order_release);
+    there.value.store(LAST, std::memory_order_release);
 }
 
-BENCH_NOINLINE void reply_line(line &ball, const job &j)
+BENCH_NOINLINE void reply_line(line &there, line &back, const job &j)
 {
     const unsigned pauses = j.pauses;
+    uint64_t got = 0, seen;   /* seen: what stands there while nothing has come */
     for (uint64_t expected = 1;; expected += 2) {
-        uint64_t got;
-        while ((got = ball.value.load(std::memory_order_acquire)) + 1 == expected) pause_for(pauses);
+        seen = &there == &back && expected != 1 ? expected - 1 : got;
+        while ((got = there.value.load(std::memory_order_acquire)) == seen) pause_for(pauses);
         if (got == LAST) return;
         if (got != expected) wrong_item(j.name.c_str(), expected, got);
-        ball.value.store(expected + 1, std::memory_order_release);
+        back.value.store(expected + 1, std::memory_order_release);
     }
 }
 
+template <bool Two>
 repetition run_line(const job &j)
 {
     repetition result;
     shuffle_pages();
     line_memory memory(4096);   /* on pages of its own */
-    line *ball = new (memory.get()) line;
+    line *there = new (memory.get()) line[2];
+    line *back = there + Two;
     std::vector<uint32_t> took = room_for_rounds(j.seconds);
     start_gate gate;
     run_pair(j.where, [&] {
         cpu_share share;
         gate.pass();
         share.start();
-        serve_line(*ball, j, took);
+        serve_line(*there, *back, j, took);
         result.producer_share = share.stop();
     }, [&] {
         cpu_share share;
         gate.pass();
         share.start();
-        reply_line(*ball, j);
+        reply_line(*there, *back, j);
         result.consumer_share = share.stop();
     });
     fill_percentiles(result, took, WARM_ROUNDS);
@@ -205,7 +210,9 @@ void add()
 {
     contestant c;
     c.name = "one line";
-    enter("raw/line round trip", MEDIUM, c, run_line);
+    enter("raw/line round trip", MEDIUM, c, run_line<false>);
+    c.name = "two lines";
+    enter("raw/line round trip", MEDIUM, c, run_line<true>);
     hand_over<8, false, 32, 64, 128, 256, 512>("raw/hand-over 8 B");
     hand_over<8, true, 32, 64, 128, 256, 512>("raw/hand-over 8 B joined");
     hand_over<1024, false, 1, 4, 16, 64, 256>("raw/hand-over 1 KiB");

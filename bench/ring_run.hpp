@@ -358,13 +358,13 @@ constexpr uint64_t ROUNDS_PER_LOOK = 256;   /* at the slower clock that says whe
 class round_clock {
 public:
     round_clock(std::vector<uint32_t> &all, double seconds)
-        : took(all), until_s(now_s() + seconds), before(ticks_after_loads())
+        : took(all), until_s(now_s() + seconds), before(ticks())
     {
     }
     /* A round is over. False: it was the last. */
     BENCH_INLINE bool next()
     {
-        uint64_t now = ticks_after_loads();
+        uint64_t now = ticks();
         took.push_back(static_cast<uint32_t>(std::min<uint64_t>(now - before, UINT32_MAX)));
         before = now;
         return took.size() % ROUNDS_PER_LOOK != 0 || more();
@@ -374,7 +374,7 @@ private:
     BENCH_NOINLINE bool more()
     {
         bool time_left = now_s() < until_s && took.size() + ROUNDS_PER_LOOK <= took.capacity();
-        before = ticks_after_loads();
+        before = ticks();
         return time_left;
     }
     std::vector<uint32_t> &took;

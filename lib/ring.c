@@ -6,7 +6,8 @@
 /* The geometry of a description; false if there can be no such ring. */
 static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
 {
-    if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~(TERN_RING_WAITABLE | TERN_RING_SEQUENCED))) return false;
+    if (!desc || desc->item_size_bytes == 0) return false;
+    if (desc->flags & ~(TERN_RING_WAITABLE | TERN_RING_SEQUENCED)) return false;
     uint32_t wanted = desc->capacity_items ? desc->capacity_items : TERN_RING_DEFAULT_CAPACITY_ITEMS;
     if (wanted > TERN_RING_MAX_CAPACITY_ITEMS) return false;
     uint32_t capacity = 1;
@@ -148,6 +149,13 @@ static tern_a32 *ring_producer_word(const tern_ring_producer *p, uint32_t index)
     return tern__ring_item_word(p->shared, p->sequenced, p->items, index, p->capacity_items, p->slot_size_bytes);
 }
 
+/* How far ahead an end asks for slots. */
+static uint32_t ring_ahead_items(const struct tern_ring_geometry *g)
+{
+    uint32_t ahead = TERN__RING_AHEAD_BYTES / g->slot_size_bytes, most = g->capacity_items / 8;
+    return ahead < most ? ahead : most;
+}
+
 tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes, uint32_t magic)
 {
     struct tern_ring_geometry g;
@@ -168,7 +176,7 @@ tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size
     p->exchanges_left = ring_begin_exchanges(&shared->producer, p->waitable);
     p->slot_size_bytes = g.slot_size_bytes;
     p->tail = p->limit = tail;
-    p->ahead_items = TERN__RING_AHEAD_BYTES / g.slot_size_bytes;
+    p->ahead_items = ring_ahead_items(&g);
     p->shared = shared;
     p->items = ring_items_of(shared);
     /* relaxed: a hint, as after each item; it must not fall behind by one more with each death */
@@ -206,7 +214,7 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     c->exchanges_left = ring_begin_exchanges(&shared->consumer, c->waitable);
     c->slot_size_bytes = g.slot_size_bytes;
     c->head = c->limit = c->released = head;
-    c->ahead_items = TERN__RING_AHEAD_BYTES / g.slot_size_bytes;
+    c->ahead_items = ring_ahead_items(&g);
     c->shared = shared;
     c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);

@@ -150,7 +150,7 @@ tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_
 tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeout_ns)
 {
     /* who wants to sleep at once gains nothing from a pause before it looks */
-    if (c->spin_checks == 0) c->slip_armed = false;
+    if (c->spin_checks == 0) c->slip_pauses = 0;
     tern_status status = TERN_OK;
     if (c->limit == c->head && !tern__ring_see_items(c)) status = tern_ring_consumer_wait(c, timeout_ns);
     /* one consumer: the item that it saw stays */

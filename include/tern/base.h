@@ -39,6 +39,7 @@
 #  define TERN_API __attribute__((visibility("default")))
 #  define TERN_LIKELY(x) __builtin_expect(!!(x), 1)
 #  define TERN_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#  define TERN__KNOWN(x) __builtin_constant_p(x)   /* to the compiler */
 /* by force only where the optimiser runs: without it a forced copy shows gcc branches that
  * no call takes, it warns of them, and a debugger steps through less */
 #  if defined(__OPTIMIZE__)
@@ -55,6 +56,7 @@
 #  define TERN_API
 #  define TERN_LIKELY(x) (x)
 #  define TERN_UNLIKELY(x) (x)
+#  define TERN__KNOWN(x) 0
 #  define TERN_INLINE static inline
 #  define TERN_NOINLINE
 #  define tern__memcpy memcpy

@@ -133,13 +133,13 @@ typedef struct tern_ring_consumer {
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     bool waitable;               /* the rest is private */
     bool sequenced;
-    bool slip_armed;             /* something was popped since the ring was last seen empty */
     uint32_t exchanges_left;     /* publications by exchange before plain stores; see ring_publish.h */
     uint32_t slot_size_bytes;
     uint32_t head;               /* own index: items ever popped, modulo 2^32 */
     uint32_t limit;              /* pop up to here without looking at the producer */
     uint32_t released;           /* head as last published */
     uint32_t release_every_items;
+    uint8_t slip_pauses;         /* before the look that follows the last known item; see ring_slots.h */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the producer's word made no sense */
     struct tern_ring_shared *shared;
@@ -198,8 +198,8 @@ TERN_API tern_status tern_ring_format(void *memory, size_t size_bytes, const ter
  *
  * Role: producer, one at a time. Progress: wait-free.
  * Order: acquire [RING-0]; pairs with tern_ring_format().
- * Crash: changes nothing that a successor does not find or set right. Wakes who sleeps on a waitable ring's end: a predecessor may
- * have died before its wake.
+ * Crash: changes nothing that a successor does not find or set right. Wakes who sleeps on a
+ * waitable ring's end: a predecessor may have died before its wake.
  */
 TERN_API tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes);
 

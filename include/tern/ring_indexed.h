@@ -33,7 +33,7 @@ TERN_INLINE bool tern__ring_pop_indexed(tern_ring_consumer *c, void *item, uint3
 }
 
 TERN_INLINE uint32_t tern__ring_push_many_indexed(tern_ring_producer *p, const void *items, uint32_t count,
-                                          uint32_t size_bytes)
+                                                  uint32_t size_bytes)
 {
     uint32_t n = tern__ring_space(p, count);
     if (n == 0) return 0;
@@ -48,7 +48,8 @@ TERN_INLINE uint32_t tern__ring_push_many_indexed(tern_ring_producer *p, const v
     return n;
 }
 
-TERN_INLINE uint32_t tern__ring_pop_many_indexed(tern_ring_consumer *c, void *items, uint32_t count, uint32_t size_bytes)
+TERN_INLINE uint32_t tern__ring_pop_many_indexed(tern_ring_consumer *c, void *items, uint32_t count,
+                                                 uint32_t size_bytes)
 {
     uint32_t n = tern__ring_available(c, count);
     if (n == 0) return 0;

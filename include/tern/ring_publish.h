@@ -12,9 +12,10 @@
  *
  * An end begins with exchange. After TERN_RING_QUIET publications that met nobody asleep it goes on
  * with plain stores, if its process could register for barriers; the first sleeper it meets takes it
- * back. A view counts them down in exchanges_left; a plain ring's stays 0. So whoever sleeps often pays no barrier, and a busy ring no exchange. A change to plain
- * stores is told in `asymmetric` before one more exchange: a sleeper whose compare-exchange
- * comes after it reads it there, and one that came before is found by it.
+ * back. A view counts them down in exchanges_left; a plain ring's stays 0. So whoever sleeps often
+ * pays no barrier, and a busy ring no exchange. A change to plain stores is told in `asymmetric`
+ * before one more exchange: a sleeper whose compare-exchange comes after it reads it there, and one
+ * that came before is found by it.
  */
 #ifndef TERN_RING_PUBLISH_H
 #define TERN_RING_PUBLISH_H
@@ -62,7 +63,7 @@ TERN_INLINE void tern__ring_publish_items(tern_ring_producer *p, tern_a32 *word,
          * Pairs with: [RING-1] acquire in tern__ring_load_tail(), tern__ring_slot_is_filled().
          * Otherwise: the consumer may read an unfinished item. */
         tern_a32_store_release(word, value, RING_1_PUBLISH);
-        if (!p->waitable) return;
+        if (!TERN_UNLIKELY(p->waitable)) return;
         if (tern__ring_sees_asleep(end)) p->exchanges_left = tern__ring_wake_asleep(end, word, 0);
     }
     tern__bell_ring_bound(p->bell, p->bell_source);

@@ -14,11 +14,15 @@
 #  error "include <tern/ring.h>, not ring_slots.h"
 #endif
 
-/* How often a consumer that has just drained the ring pauses before it looks
- * again, so that the next cache-line transfer carries more than one item. */
+/* How often a consumer that has just drained the ring pauses before it looks again, so that the
+ * next cache-line transfer carries more than one item. It pauses half as often after a single item,
+ * which may have been an answer, and after more than half a ring: the producer is about to stand. */
 #ifndef TERN_RING_SLIP_PAUSES
 #  define TERN_RING_SLIP_PAUSES 16u
 #endif
+
+/* Half a ring of fewer items is no sign: the producer fills it in the time of one look. */
+#define TERN__RING_SLIP_MANY 256u
 
 /* How often a pop or peek that found nothing pauses before it says so: a caller that polls
  * harder keeps taking the producer's word away from it, and both lose by it. */
@@ -26,11 +30,11 @@
 #  define TERN_RING_EMPTY_PAUSES 3u
 #endif
 
-/* How far ahead an end asks for the lines of slots: so many transfers under way
- * at once cover the time that one of them takes. Larger items than the second
- * figure are left to the processor's own prefetcher. */
+/* How far ahead an end asks for the lines of slots, but no farther than an eighth of the ring: so
+ * many transfers under way at once cover the time that one of them takes. Larger items than the
+ * second figure are left to the processor's own prefetcher. */
 #define TERN__RING_LINE_BYTES 64u
-#define TERN__RING_AHEAD_BYTES 512u
+#define TERN__RING_AHEAD_BYTES 1024u
 #define TERN__RING_AHEAD_MAX_ITEM_BYTES 1024u
 
 /* ---- Slots ------------------------------------------------------------------------ */
@@ -41,9 +45,13 @@ TERN_INLINE unsigned char *tern__ring_slot(unsigned char *items, uint32_t index,
     return items + (size_t)(index & (capacity_items - 1)) * size_bytes;
 }
 
-/* True if the item at index begins a line: of small items, only those ask ahead. */
+/* True if the item at index begins a line: of small items, only those ask ahead. A size that divides
+ * a line, known to the compiler, leaves one test of a few bits. */
 TERN_INLINE bool tern__ring_begins_line(uint32_t index, uint32_t capacity_items, uint32_t size_bytes)
 {
+    if (size_bytes >= TERN__RING_LINE_BYTES) return true;
+    if (TERN__KNOWN(size_bytes) && TERN__RING_LINE_BYTES % size_bytes == 0)
+        return (index & (TERN__RING_LINE_BYTES / size_bytes - 1)) == 0;
     size_t offset = (size_t)(index & (capacity_items - 1)) * size_bytes;
     return (offset & (TERN__RING_LINE_BYTES - 1)) < size_bytes;
 }
@@ -158,28 +166,34 @@ TERN_INLINE void tern__ring_check_slot(tern_ring_consumer *c, uint32_t slot_size
     if (TERN_UNLIKELY(word != next && word != next - (c->capacity_items << 1))) c->status = TERN_ERR_CORRUPT;
 }
 
+/* Items were found, up to limit: how long to pause once they are popped. */
+TERN_INLINE void tern__ring_arm_slip(tern_ring_consumer *c)
+{
+    uint32_t found = c->limit - c->head;
+    bool half = found == 1 || (found >= TERN__RING_SLIP_MANY && found > c->capacity_items / 2);
+    c->slip_pauses = (uint8_t)(half ? TERN_RING_SLIP_PAUSES / 2 : TERN_RING_SLIP_PAUSES);
+}
+
 /* Look where the producer is, after all known items were popped. True if there
  * are items. What was freed is published first: an empty ring is all the producer's. */
 TERN_INLINE bool tern__ring_see_items(tern_ring_consumer *c)
 {
     if (c->sequenced && tern__ring_slot_is_filled(c, c->slot_size_bytes)) {
-        c->slip_armed = true;
+        tern__ring_arm_slip(c);
         return true;
     }
     if (c->released != c->head) tern__ring_publish_head(c);
 #if !defined(TERN_MODEL)
-    if (c->slip_armed) {
-        c->slip_armed = false;
-        for (uint32_t i = 0; i != TERN_RING_SLIP_PAUSES; i++) tern_cpu_relax();
-    }
+    for (uint32_t i = 0; i != c->slip_pauses; i++) tern_cpu_relax();
 #endif
+    c->slip_pauses = 0;
     if (c->sequenced ? !tern__ring_slot_is_filled(c, c->slot_size_bytes) : !tern__ring_load_tail(c)) {
         if (c->sequenced) tern__ring_check_slot(c, c->slot_size_bytes);
         /* have the next slot's line here when its item comes */
         tern_prefetch(tern__ring_slot(c->items, c->head, c->capacity_items, c->slot_size_bytes));
         return false;
     }
-    c->slip_armed = true;
+    tern__ring_arm_slip(c);
     return true;
 }
 
@@ -197,7 +211,7 @@ TERN_INLINE bool tern__ring_try_see_items(tern_ring_consumer *c)
 TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
 {
     c->head += count;
-    if (c->head - c->released >= c->release_every_items) tern__ring_publish_head(c);
+    if (TERN_UNLIKELY(c->head - c->released >= c->release_every_items)) tern__ring_publish_head(c);
 }
 
 /* Free slots known, after looking again if fewer than wanted. */
