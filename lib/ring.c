@@ -3,12 +3,10 @@
 #include "internal.h"
 #include "../include/tern/ring.h"
 
-#define RING_ALL_FLAGS (TERN_RING_WAITABLE | TERN_RING_SEQUENCED)
-
 /* The geometry of a description; false if there can be no such ring. */
 static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
 {
-    if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~RING_ALL_FLAGS)) return false;
+    if (!desc || desc->item_size_bytes == 0 || (desc->flags & ~(TERN_RING_WAITABLE | TERN_RING_SEQUENCED))) return false;
     uint32_t wanted = desc->capacity_items ? desc->capacity_items : TERN_RING_DEFAULT_CAPACITY_ITEMS;
     if (wanted > TERN_RING_MAX_CAPACITY_ITEMS) return false;
     uint32_t capacity = 1;

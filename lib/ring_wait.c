@@ -4,7 +4,7 @@
 #include "internal.h"
 
 /* So long sleeps, at most, who cannot make the barrier that an asymmetric peer relies on. */
-#define RING_UNHEARD_NS 1000000u
+static const uint64_t ring_unheard_ns = 1000000;
 
 /* ---- Publish ----------------------------------------------------------------------- */
 
@@ -54,7 +54,7 @@ static tern_status ring_sleep_asymmetric(struct tern_ring_end *peer, tern_a32 *w
     bool heard = tern_barrier_heavy(RING_5_SLEEP);
     /* relaxed: only compared, and by the kernel once more */
     if (tern_a32_load_relaxed(word) == expected)
-        status = tern_word_wait(word, expected, heard || left_ns < RING_UNHEARD_NS ? left_ns : RING_UNHEARD_NS);
+        status = tern_word_wait(word, expected, heard || left_ns < ring_unheard_ns ? left_ns : ring_unheard_ns);
     tern_a32_store_relaxed(&peer->asleep, 0);   /* relaxed: at worst a needless wake */
     return status == TERN_ERR_TIMEOUT && !heard ? TERN_OK : status;
 }

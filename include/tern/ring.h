@@ -77,7 +77,7 @@ struct tern_ring_end {
     unsigned char pad[TERN_SEPARATION / 2 - 12];
     tern_a32 asleep;      /* 1: the other end sleeps, or is about to, and asymmetric was 1. On a line of
                              its own, which this end reads at each publication and seldom changes */
-    unsigned char pad_asleep[TERN_SEPARATION / 2 - 4];
+    unsigned char pad2[TERN_SEPARATION / 2 - 4];
 };
 
 /** The bytes of a ring; the items follow. */

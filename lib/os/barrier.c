@@ -11,10 +11,10 @@
 
 #if defined(__linux__) && defined(SYS_membarrier)
 
-/* linux/membarrier.h, which older systems lack */
-enum { MEMBARRIER_GLOBAL_EXPEDITED = 1 << 1, MEMBARRIER_REGISTER_GLOBAL_EXPEDITED = 1 << 2 };
+/* As in linux/membarrier.h, which older systems lack; in the single header their names must not meet. */
+enum { BARRIER_GLOBAL_EXPEDITED = 1 << 1, BARRIER_REGISTER_GLOBAL_EXPEDITED = 1 << 2 };
 
-static bool membarrier_command(int command)
+static bool barrier_command(int command)
 {
     int kept = errno;
     bool done = syscall(SYS_membarrier, command, 0, 0) == 0;
@@ -25,12 +25,12 @@ static bool membarrier_command(int command)
 /* Inherited by a fork, gone after an exec; again costs next to nothing. */
 bool tern__os_barrier_register(void)
 {
-    return membarrier_command(MEMBARRIER_REGISTER_GLOBAL_EXPEDITED);
+    return barrier_command(BARRIER_REGISTER_GLOBAL_EXPEDITED);
 }
 
 bool tern__os_barrier(void)
 {
-    return membarrier_command(MEMBARRIER_GLOBAL_EXPEDITED);
+    return barrier_command(BARRIER_GLOBAL_EXPEDITED);
 }
 
 #else

@@ -125,7 +125,7 @@ static inline void expect_end(const struct tern_ring_end *end, uint32_t word, bo
     assert_int_equal(tern_a32_load_relaxed(&end->asymmetric), 0);
     assert_int_equal(tern_a32_load_relaxed(&end->asleep), 0);
     for (size_t i = 0; i < sizeof end->pad; i++) assert_int_equal(end->pad[i], 0);
-    for (size_t i = 0; i < sizeof end->pad_asleep; i++) assert_int_equal(end->pad_asleep[i], 0);
+    for (size_t i = 0; i < sizeof end->pad2; i++) assert_int_equal(end->pad2[i], 0);
 }
 
 /* SLEEP in tail_word: the consumer sleeps on the word that the next item will change. */
