@@ -140,8 +140,8 @@ tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
 
 tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_t timeout_ns)
 {
-    if (tern_ring_push(p, item)) return TERN_OK;
-    tern_status status = tern_ring_producer_wait(p, timeout_ns);
+    tern_status status = TERN_OK;
+    if (p->limit == p->tail && !tern__ring_see_space(p)) status = tern_ring_producer_wait(p, timeout_ns);
     /* one producer: the space that it saw stays */
     if (status == TERN_OK) tern_ring_push(p, item);
     return status;

@@ -61,6 +61,13 @@ static inline uint64_t sleeps_so_far(void)
 
 /* ---- Two sides at once -------------------------------------------------------------------- */
 
+/* Whether they ever are: one processor runs them by turns. */
+static inline bool stress_at_once(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 1;
+}
+
 /* What a side does, with its argument, which also takes its results. */
 typedef struct stress_side {
     void (*run)(void *argument);

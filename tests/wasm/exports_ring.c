@@ -5,10 +5,6 @@
 
 WRAP(bool, tern_ring_push, (tern_ring_producer *p, const void *item), (p, item))
 WRAP(bool, tern_ring_pop, (tern_ring_consumer *c, void *item), (c, item))
-WRAP(uint32_t, tern_ring_push_many, (tern_ring_producer *p, const void *items, uint32_t count), (p, items, count))
-WRAP(uint32_t, tern_ring_pop_many, (tern_ring_consumer *c, void *items, uint32_t count), (c, items, count))
-WRAP(uint32_t, tern_ring_producer_was_count, (const tern_ring_producer *p), (p))
-WRAP(uint32_t, tern_ring_consumer_was_count, (const tern_ring_consumer *c), (c))
 
 NUMBER("test_sizeof_producer", sizeof(tern_ring_producer))
 NUMBER("test_sizeof_consumer", sizeof(tern_ring_consumer))

@@ -3,6 +3,7 @@
 import { FOREVER, STATUS } from './instance.mjs';
 
 export const WAITABLE = 1;
+export const SEQUENCED = 2;
 
 /** A ring in new memory: where it is, and how large. */
 export function makeRing(tern, memory, heap, { itemBytes, capacity, flags }) {
