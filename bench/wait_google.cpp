@@ -10,9 +10,11 @@
  * wait/answer after ...         One thread asks and waits, with that spinning. The other one polls
  *     for the request, works for so long, and answers. The time is what the waiting adds.
  *
- * Counters, a round trip: "sleeps", as the kernel counts them (of both threads; after a request,
- * only of the one that asks); "cpu_ns" and "partner_cpu_ns", processor time of the thread that
- * asks and of the other; "send_ns", the median of what sending the answer takes.
+ * Counters, a round trip: "mean_ns", in which a pause of the machine weighs much, but also each wait
+ * that tries whether spinning pays again, which the median hides; "sleeps", as the kernel counts
+ * them (of both threads; after a request, only of the one that asks); "cpu_ns" and "partner_cpu_ns",
+ * processor time of the thread that asks and of the other; "send_ns", the median of what sending
+ * the answer takes.
  *
  * On two processors most of the time is the kernel's way of waking a processor that idles, which
  * varies by a factor in a virtual machine; with both threads on one processor there is no such
@@ -23,6 +25,7 @@
 #include "google.hpp"
 #include "wait_ways.hpp"
 
+#include <numeric>
 #include <sys/resource.h>
 
 using namespace bench;
@@ -49,7 +52,13 @@ struct usage {
 };
 
 struct waited : repetition {
-    double sleeps = 0, cpu_ns = 0, partner_cpu_ns = 0, send_ns = 0;
+    double mean = 0, sleeps = 0, cpu_ns = 0, partner_cpu_ns = 0, send_ns = 0;
+
+    void times(std::vector<uint32_t> &took)
+    {
+        fill_percentiles(*this, took, took.size() / 10);
+        mean = std::accumulate(took.begin(), took.end(), 0.0) * tick_ns() / static_cast<double>(took.size());
+    }
 
     void used(const usage &asker, const usage &partner, size_t rounds)
     {
@@ -78,9 +87,11 @@ bool repetition_goes_on(double start_s) { return now_s() - start_s < chosen().se
 template <class Way>
 waited round_trip(const cpus &where)
 {
-    Way there, back;
-    std::atomic<bool> over{false};
+    alignas(128) Way there;
+    alignas(128) Way back;
+    alignas(128) std::atomic<bool> over{false};
     usage partners;
+    alignas(128) std::vector<uint32_t> took;   /* from here on, this thread's alone */
     std::thread partner([&] {
         pin(where.consumer);
         usage mine;
@@ -92,7 +103,6 @@ waited round_trip(const cpus &where)
         partners = mine.since();
     });
     pinned here(where.producer);
-    std::vector<uint32_t> took;
     took.reserve(1u << 20);
     usage mine;
     for (double start_s = now_s(); repetition_goes_on(start_s);) {
@@ -109,7 +119,7 @@ waited round_trip(const cpus &where)
     partner.join();
     waited result;
     result.used(mine, partners, took.size());
-    fill_percentiles(result, took, took.size() / 10);
+    result.times(took);
     return result;
 }
 
@@ -121,10 +131,11 @@ waited answer_after(const cpus &where, double work_us)
     struct alignas(128) line { std::atomic<uint32_t> word{0}; };
     constexpr uint32_t OVER = UINT32_MAX;
     line request;
-    Way back;
-    auto work_ticks = static_cast<uint64_t>(work_us * 1e3 / tick_ns());
+    alignas(128) Way back;
+    alignas(128) const auto work_ticks = static_cast<uint64_t>(work_us * 1e3 / tick_ns());
     usage partners;
-    std::vector<uint32_t> took, sending;
+    alignas(128) std::vector<uint32_t> sending;   /* the partner's */
+    alignas(128) std::vector<uint32_t> took;      /* this thread's */
     took.reserve(1u << 20);
     sending.reserve(1u << 20);
     std::thread partner([&] {
@@ -158,11 +169,11 @@ waited answer_after(const cpus &where, double work_us)
     request.word.store(OVER, std::memory_order_release);
     partner.join();
     waited result;
-    fill_percentiles(result, sending, sending.size() / 10);
+    result.times(sending);
     result.send_ns = result.p50;
     result.used(mine, partners, took.size());
     result.sleeps = mine.sleeps / static_cast<double>(took.size());
-    fill_percentiles(result, took, took.size() / 10);
+    result.times(took);
     return result;
 }
 
@@ -182,6 +193,7 @@ void cell(const std::string &name, bool one_processor, Run run)
             waited result;
             repetition r = measured(both, [&] { return result = run(where); });
             report(state, r);
+            state.counters["mean_ns"] = result.mean;
             state.counters["sleeps"] = result.sleeps;
             state.counters["cpu_ns"] = result.cpu_ns;
             state.counters["partner_cpu_ns"] = result.partner_cpu_ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wait_ways.hpp: ways to wait for another thread, for wait_google.cpp: one direction each, send()
- * and receive(), in memory that processes can share. Those that spin before they sleep look
- * `Spin` times at most.
+ * and receive(), in memory that processes can share. What each of the two threads keeps for
+ * itself is on cache lines of its own. Those that spin before they sleep look `Spin` times at most.
  */
 #ifndef TERN_BENCH_WAIT_WAYS_HPP
 #define TERN_BENCH_WAIT_WAYS_HPP
@@ -103,7 +103,8 @@ struct bare_spin_futex {
 
 template <uint32_t Spin>
 struct tern_bells {
-    tern_bell bell;
+    alignas(128) tern_bell bell;       /* the collector's */
+    alignas(128) tern_bell ringer;
     void *memory;
     size_t size;
 
@@ -112,13 +113,14 @@ struct tern_bells {
         tern_bell_desc desc = { sources };
         size = tern_bell_size(&desc);
         memory = shared_bytes(size);
-        if (tern_bell_format(memory, size, &desc) != TERN_OK || tern_bell_attach(&bell, memory, size) != TERN_OK)
+        if (tern_bell_format(memory, size, &desc) != TERN_OK ||
+            tern_bell_attach(&bell, memory, size) != TERN_OK || tern_bell_attach(&ringer, memory, size) != TERN_OK)
             broken("bell");
         bell.spin_checks = Spin;
     }
     ~tern_bells() { munmap(memory, size); }
 
-    void send() { tern_bell_ring(&bell, 5); }
+    void send() { tern_bell_ring(&ringer, 5); }
     void receive()
     {
         if (tern_bell_wait(&bell, TERN_WAIT_FOREVER) != TERN_OK || tern_bell_collect(&bell) == 0) broken("bell");
@@ -141,11 +143,12 @@ struct tern_large_bells : tern_bells<Spin> {
 
 template <uint32_t Spin, uint32_t Flags = 0>
 struct tern_rings {
-    tern_ring_producer p;
-    tern_ring_consumer c;
+    alignas(128) tern_ring_producer p;
+    uint32_t sent = 0;
+    alignas(128) tern_ring_consumer c;
+    uint32_t received = 0;
     void *memory;
     size_t size;
-    uint32_t sent = 0, received = 0;
 
     tern_rings()
     {
@@ -174,11 +177,12 @@ struct tern_rings {
 
 template <uint32_t Spin>
 struct tern_triples {
-    tern_triple_writer w;
-    tern_triple_reader r;
+    alignas(128) tern_triple_writer w;
+    uint64_t sent = 0;
+    alignas(128) tern_triple_reader r;
+    uint64_t received = 0;
     void *memory;
     size_t size;
-    uint64_t sent = 0, received = 0;
 
     tern_triples()
     {
@@ -208,11 +212,12 @@ struct tern_triples {
 
 template <uint32_t Spin>
 struct tern_streams {
-    tern_stream_producer p;
-    tern_stream_consumer c;
+    alignas(128) tern_stream_producer p;
+    uint32_t sent = 0;
+    alignas(128) tern_stream_consumer c;
+    uint32_t received = 0;
     void *memory;
     size_t size;
-    uint32_t sent = 0, received = 0;
 
     tern_streams()
     {
