@@ -77,7 +77,7 @@ void tern__around_sleep(void (*function)(bool asleep));
  * those between threads of one processor (docs/benchmarks.md). */
 #define TERN__SPIN_MOST_FAILURES 8u
 #ifndef TERN__SPIN_RETRY_SLEEPS
-#  define TERN__SPIN_RETRY_SLEEPS 256u
+#  define TERN__SPIN_RETRY_SLEEPS 512u
 #endif
 
 /* How often the next wait looks before it sleeps. */

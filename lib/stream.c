@@ -174,8 +174,13 @@ tern_status tern_stream_peek_wait(tern_stream_consumer *c, const void **record, 
     c->ring.may_block = c->may_block;
     /* who is to sleep at once gains nothing from a pause before it looks */
     if (patience.spins_allowed == 0) c->ring.slip_armed = false;
-    /* padding alone is no record: then another turn, with what is left of the time */
-    while (status == TERN_OK && !(*record = tern_stream_peek(c, length, kind))) {
+    *record = NULL;
+    *length = *kind = c->peeked_units = 0;
+    /* a look before peek, which pauses when it finds nothing; padding alone is no record: then
+     * another turn, with what is left of the time */
+    while (status == TERN_OK) {
+        bool some = c->ring.limit != c->ring.head || tern__ring_see_items(&c->ring);
+        if (some && (*record = tern_stream_peek(c, length, kind))) break;
         status = tern_stream_consumer_status(c);
         if (status == TERN_OK) status = tern__ring_wait_items(&c->ring, &patience);
     }
