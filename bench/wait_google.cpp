@@ -1,299 +1,223 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait_google.cpp: how long it takes to wake a thread that sleeps, there and back, under Google
- * Benchmark.
+ * wait_google.cpp: what it costs to wait for another thread, under Google Benchmark.
  *
  *     wait_google --benchmark_enable_random_interleaving=true --benchmark_repetitions=9
  *
- * Two pinned threads take turns, and nobody spins: whoever has sent goes to sleep until the
- * answer. One iteration is a round trip: two sleeps, two wakes. The counter "sleeps" tells how
- * many sleeps the kernel counted a round trip; much below 2, the figure is not one of sleeping.
- * All contestants can work between processes, in memory that processes share.
+ * wait/round trip ...           Two pinned threads take turns, and nobody spins: whoever has sent
+ *     goes to sleep until the answer. Two sleeps, two wakes.
+ * wait/adaptive round trip ...  The same with the spinning that a view has unless told otherwise.
+ * wait/answer after ...         One thread asks and waits, with that spinning. The other one polls
+ *     for the request, works for so long, and answers. The time is what the waiting adds.
+ *
+ * Counters, a round trip: "mean_ns", in which a pause of the machine weighs much, but also each wait
+ * that tries whether spinning pays again, which the median hides; "sleeps", as the kernel counts
+ * them (of both threads; after a request, only of the one that asks); "cpu_ns" and "partner_cpu_ns",
+ * processor time of the thread that asks and of the other; "send_ns", the median of what sending
+ * the answer takes.
  *
  * On two processors most of the time is the kernel's way of waking a processor that idles, which
  * varies by a factor in a virtual machine; with both threads on one processor there is no such
  * wake, and the cost of each contestant's own calls shows. There the kernel puts the woken thread
  * in the waker's place, so that only one of the two sleeps of a round trip is counted as one.
+ * Label and line_ns are of the line between the two processors, even where only one is used.
  */
-#include "host.hpp"
+#include "google.hpp"
+#include "wait_ways.hpp"
 
-#include <cerrno>
-#include <climits>
-#include <cstdlib>
-#include <linux/futex.h>
-#include <semaphore.h>
-#include <sys/eventfd.h>
+#include <numeric>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <tern/tern.h>
-
-#include <benchmark/benchmark.h>
 
 using namespace bench;
 
 namespace {
 
-[[noreturn]] void broken(const char *what)
-{
-    std::perror(what);
-    std::abort();
-}
+/* What a thread has used since this object was made. */
+struct usage {
+    double cpu_s = seconds_of(CLOCK_THREAD_CPUTIME_ID), sleeps = sleeps_so_far();
 
-/* Memory that a child would share, 128 bytes apart. */
-void *shared_bytes(size_t size)
-{
-    void *at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) broken("mmap");
-    return at;
-}
-
-/* ---- Contestants: one direction each, send() and receive() --------------------------------- */
-
-/* The least that a sleep and a wake can be: a word, FUTEX_WAIT and FUTEX_WAKE. */
-template <int Private>
-struct bare_futex {
-    struct alignas(128) line { std::atomic<uint32_t> word; };
-    line *at = static_cast<line *>(shared_bytes(sizeof(line)));
-    ~bare_futex() { munmap(at, sizeof(line)); }
-
-    void send()
+    static double sleeps_so_far()
     {
-        at->word.store(1, std::memory_order_release);
-        syscall(SYS_futex, &at->word, FUTEX_WAKE | Private, INT_MAX, nullptr, nullptr, 0);
+        struct rusage all;
+        getrusage(RUSAGE_THREAD, &all);
+        return static_cast<double>(all.ru_nvcsw);
     }
-    void receive()
+    usage since() const
     {
-        while (at->word.load(std::memory_order_acquire) == 0)
-            syscall(SYS_futex, &at->word, FUTEX_WAIT | Private, 0, nullptr, nullptr, 0);
-        at->word.store(0, std::memory_order_relaxed);
+        usage now;
+        now.cpu_s -= cpu_s;
+        now.sleeps -= sleeps;
+        return now;
     }
 };
 
-struct tern_bells {
-    tern_bell bell;
-    void *memory;
-    size_t size;
+struct waited : repetition {
+    double mean = 0, sleeps = 0, cpu_ns = 0, partner_cpu_ns = 0, send_ns = 0;
 
-    explicit tern_bells(uint32_t sources = 31)
+    void times(std::vector<uint32_t> &took)
     {
-        tern_bell_desc desc = { sources };
-        size = tern_bell_size(&desc);
-        memory = shared_bytes(size);
-        if (tern_bell_format(memory, size, &desc) != TERN_OK || tern_bell_attach(&bell, memory, size) != TERN_OK)
-            broken("bell");
-        bell.spin_checks = 0;
+        fill_percentiles(*this, took, took.size() / 10);
+        mean = std::accumulate(took.begin(), took.end(), 0.0) * tick_ns() / static_cast<double>(took.size());
     }
-    ~tern_bells() { munmap(memory, size); }
 
-    void send() { tern_bell_ring(&bell, 5); }
-    void receive()
+    void used(const usage &asker, const usage &partner, size_t rounds)
     {
-        if (tern_bell_wait(&bell, TERN_WAIT_FOREVER) != TERN_OK || tern_bell_collect(&bell) == 0) broken("bell");
+        sleeps = (asker.sleeps + partner.sleeps) / static_cast<double>(rounds);
+        cpu_ns = asker.cpu_s * 1e9 / static_cast<double>(rounds);
+        partner_cpu_ns = partner.cpu_s * 1e9 / static_cast<double>(rounds);
     }
 };
 
-struct tern_large_bells : tern_bells {
-    tern_large_bells() : tern_bells(65536) {}
+/* Threads are pinned for a measurement only. */
+class pinned {
+public:
+    explicit pinned(int cpu) { sched_getaffinity(0, sizeof before, &before), pin(cpu); }
+    ~pinned() { sched_setaffinity(0, sizeof before, &before); }
+    pinned(const pinned &) = delete;
+    pinned &operator=(const pinned &) = delete;
 
-    void receive()
-    {
-        tern_bell_pass pass;
-        uint32_t first, bits;
-        if (tern_bell_wait(&bell, TERN_WAIT_FOREVER) != TERN_OK) broken("bell");
-        tern_bell_begin(&bell, &pass);
-        while (tern_bell_next(&pass, &first, &bits)) benchmark::DoNotOptimize(bits);
-    }
+private:
+    cpu_set_t before;
 };
 
-struct tern_rings {
-    tern_ring_producer p;
-    tern_ring_consumer c;
-    void *memory;
-    size_t size;
-    uint32_t sent = 0, received = 0;
+bool repetition_goes_on(double start_s) { return now_s() - start_s < chosen().seconds; }
 
-    tern_rings()
-    {
-        tern_ring_desc desc = { sizeof(uint32_t), 1, TERN_RING_WAITABLE };
-        size = tern_ring_size(&desc);
-        memory = shared_bytes(size);
-        if (tern_ring_format(memory, size, &desc) != TERN_OK ||
-            tern_ring_attach_producer(&p, memory, size) != TERN_OK ||
-            tern_ring_attach_consumer(&c, memory, size) != TERN_OK)
-            broken("ring");
-        p.spin_checks = c.spin_checks = 0;
-    }
-    ~tern_rings() { munmap(memory, size); }
-
-    void send()
-    {
-        if (tern_ring_push_wait(&p, &sent, TERN_WAIT_FOREVER) != TERN_OK) broken("ring");
-        sent++;
-    }
-    void receive()
-    {
-        uint32_t number;
-        if (tern_ring_pop_wait(&c, &number, TERN_WAIT_FOREVER) != TERN_OK || number != received++) broken("ring");
-    }
-};
-
-struct tern_triples {
-    tern_triple_writer w;
-    tern_triple_reader r;
-    void *memory;
-    size_t size;
-    uint64_t sent = 0, received = 0;
-
-    tern_triples()
-    {
-        tern_triple_desc desc = { sizeof(uint64_t) };
-        size = tern_triple_size(&desc);
-        memory = shared_bytes(size);
-        if (tern_triple_format(memory, size, &desc) != TERN_OK ||
-            tern_triple_attach_writer(&w, memory, size) != TERN_OK ||
-            tern_triple_attach_reader(&r, memory, size) != TERN_OK)
-            broken("triple");
-        r.spin_checks = 0;
-    }
-    ~tern_triples() { munmap(memory, size); }
-
-    void send()
-    {
-        *static_cast<uint64_t *>(tern_triple_back(&w)) = ++sent;
-        tern_triple_publish(&w);
-    }
-    void receive()
-    {
-        if (tern_triple_wait(&r, TERN_WAIT_FOREVER) != TERN_OK || !tern_triple_update(&r) ||
-            *static_cast<const uint64_t *>(tern_triple_front(&r)) != ++received)
-            broken("triple");
-    }
-};
-
-struct semaphores {
-    sem_t *at = static_cast<sem_t *>(shared_bytes(sizeof(sem_t)));
-    semaphores() { if (sem_init(at, 1, 0) != 0) broken("sem_init"); }
-    ~semaphores() { sem_destroy(at), munmap(at, sizeof(sem_t)); }
-
-    void send() { sem_post(at); }
-    void receive() { while (sem_wait(at) != 0 && errno == EINTR) {} }
-};
-
-struct condition_variables {
-    struct state { pthread_mutex_t mutex; pthread_cond_t changed; bool full; };
-    state *at = static_cast<state *>(shared_bytes(sizeof(state)));
-    condition_variables()
-    {
-        pthread_mutexattr_t mutex;
-        pthread_condattr_t condition;
-        pthread_mutexattr_init(&mutex), pthread_condattr_init(&condition);
-        pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
-        pthread_condattr_setpshared(&condition, PTHREAD_PROCESS_SHARED);
-        if (pthread_mutex_init(&at->mutex, &mutex) != 0 || pthread_cond_init(&at->changed, &condition) != 0)
-            broken("pthread");
-    }
-    ~condition_variables() { munmap(at, sizeof(state)); }
-
-    void send()
-    {
-        pthread_mutex_lock(&at->mutex);
-        at->full = true;
-        pthread_mutex_unlock(&at->mutex);
-        pthread_cond_signal(&at->changed);
-    }
-    void receive()
-    {
-        pthread_mutex_lock(&at->mutex);
-        while (!at->full) pthread_cond_wait(&at->changed, &at->mutex);
-        at->full = false;
-        pthread_mutex_unlock(&at->mutex);
-    }
-};
-
-struct eventfds {
-    int fd = eventfd(0, EFD_CLOEXEC);
-    ~eventfds() { close(fd); }
-
-    void send()
-    {
-        uint64_t one = 1;
-        if (write(fd, &one, sizeof one) != sizeof one) broken("eventfd");
-    }
-    void receive()
-    {
-        uint64_t count;
-        if (read(fd, &count, sizeof count) != sizeof count) broken("eventfd");
-    }
-};
-
-struct pipes {
-    int fd[2];
-    pipes() { if (pipe(fd) != 0) broken("pipe"); }
-    ~pipes() { close(fd[0]), close(fd[1]); }
-
-    void send() { if (write(fd[1], "", 1) != 1) broken("pipe"); }
-    void receive()
-    {
-        char byte;
-        if (read(fd[0], &byte, 1) != 1) broken("pipe");
-    }
-};
-
-/* ---- The round trip ---------------------------------------------------------------------------- */
-
-double sleeps_so_far()
-{
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return static_cast<double>(usage.ru_nvcsw);
-}
+/* ---- Taking turns ------------------------------------------------------------------------------ */
 
 template <class Way>
-void round_trip(benchmark::State &state, bool one_processor)
+waited round_trip(const cpus &where)
 {
-    cpus where = default_cpus();
-    if (one_processor) where.consumer = where.producer;
-    else if (where.producer == where.consumer) {
-        state.SkipWithError("needs two processors");
-        return;
-    }
-    cpu_set_t before;
-    sched_getaffinity(0, sizeof before, &before);
-    Way there, back;
-    std::atomic<bool> over{false};
-    double slept = 0;
+    alignas(128) Way there;
+    alignas(128) Way back;
+    alignas(128) std::atomic<bool> over{false};
+    usage partners;
+    alignas(128) std::vector<uint32_t> took;   /* from here on, this thread's alone */
     std::thread partner([&] {
         pin(where.consumer);
-        double start = sleeps_so_far();
+        usage mine;
         for (;;) {
             there.receive();
             if (over.load(std::memory_order_relaxed)) break;
             back.send();
         }
-        slept = sleeps_so_far() - start;
+        partners = mine.since();
     });
-    pin(where.producer);
-    double start = sleeps_so_far();
-    for (auto _ : state) {
-        there.send();
-        back.receive();
+    pinned here(where.producer);
+    took.reserve(1u << 20);
+    usage mine;
+    for (double start_s = now_s(); repetition_goes_on(start_s);) {
+        for (int i = 0; i < 16; i++) {
+            uint64_t start = ticks();
+            there.send();
+            back.receive();
+            took.push_back(static_cast<uint32_t>(ticks_after_loads() - start));
+        }
     }
-    double mine = sleeps_so_far() - start;
+    mine = mine.since();
     over.store(true, std::memory_order_relaxed);
     there.send();
     partner.join();
-    sched_setaffinity(0, sizeof before, &before);
-    state.counters["sleeps"] = (mine + slept) / static_cast<double>(state.iterations());
+    waited result;
+    result.used(mine, partners, took.size());
+    result.times(took);
+    return result;
+}
+
+/* ---- One waits, the other works ---------------------------------------------------------------- */
+
+template <class Way>
+waited answer_after(const cpus &where, double work_us)
+{
+    struct alignas(128) line { std::atomic<uint32_t> word{0}; };
+    constexpr uint32_t OVER = UINT32_MAX;
+    line request;
+    alignas(128) Way back;
+    alignas(128) const auto work_ticks = static_cast<uint64_t>(work_us * 1e3 / tick_ns());
+    usage partners;
+    alignas(128) std::vector<uint32_t> sending;   /* the partner's */
+    alignas(128) std::vector<uint32_t> took;      /* this thread's */
+    took.reserve(1u << 20);
+    sending.reserve(1u << 20);
+    std::thread partner([&] {
+        pin(where.consumer);
+        usage mine;
+        for (uint32_t next = 1;; next++) {
+            uint32_t seen;
+            while ((seen = request.word.load(std::memory_order_acquire)) != next && seen != OVER) relax();
+            if (seen == OVER) break;
+            uint64_t due = ticks() + work_ticks;
+            while (ticks() < due) {}
+            uint64_t start = ticks();
+            back.send();
+            sending.push_back(static_cast<uint32_t>(ticks() - start));
+        }
+        partners = mine.since();
+    });
+    pinned here(where.producer);
+    usage mine;
+    uint32_t number = 0;
+    for (double start_s = now_s(); repetition_goes_on(start_s);) {
+        for (int i = 0; i < 16; i++) {
+            uint64_t start = ticks();
+            request.word.store(++number, std::memory_order_release);
+            back.receive();
+            uint64_t all = ticks_after_loads() - start;
+            took.push_back(static_cast<uint32_t>(all > work_ticks ? all - work_ticks : 0));
+        }
+    }
+    mine = mine.since();
+    request.word.store(OVER, std::memory_order_release);
+    partner.join();
+    waited result;
+    result.times(sending);
+    result.send_ns = result.p50;
+    result.used(mine, partners, took.size());
+    result.sleeps = mine.sleeps / static_cast<double>(took.size());
+    result.times(took);
+    return result;
+}
+
+/* ---- Registering --------------------------------------------------------------------------------- */
+
+template <class Run>
+void cell(const std::string &name, bool one_processor, Run run)
+{
+    benchmark::RegisterBenchmark(name.c_str(), [one_processor, run](benchmark::State &state) {
+        cpus both = default_cpus(), where = both;
+        if (one_processor) where.consumer = where.producer;
+        else if (where.producer == where.consumer) {
+            state.SkipWithError("needs two processors");
+            return;
+        }
+        for (auto _ : state) {
+            waited result;
+            repetition r = measured(both, [&] { return result = run(where); });
+            report(state, r);
+            state.counters["mean_ns"] = result.mean;
+            state.counters["sleeps"] = result.sleeps;
+            state.counters["cpu_ns"] = result.cpu_ns;
+            state.counters["partner_cpu_ns"] = result.partner_cpu_ns;
+            if (result.send_ns > 0) state.counters["send_ns"] = result.send_ns;
+        }
+    })->UseManualTime()->Iterations(1);
 }
 
 template <class Way>
-void contestant(const char *name)
+void taking_turns(const std::string &what, const std::string &name)
 {
-    for (bool one : { false, true }) {
-        std::string group = one ? "wait/round trip on one processor/" : "wait/round trip between processors/";
-        benchmark::RegisterBenchmark((group + name).c_str(), round_trip<Way>, one)->UseRealTime();
+    cell("wait/" + what + " between processors/" + name, false, round_trip<Way>);
+    cell("wait/" + what + " on one processor/" + name, true, round_trip<Way>);
+}
+
+template <class Way>
+void adaptive(const std::string &name)
+{
+    taking_turns<Way>("adaptive round trip", name);
+    for (double us : { 0.2, 1.0, 5.0, 20.0, 100.0 }) {
+        char text[16];
+        std::snprintf(text, sizeof text, "%g", us);
+        cell("wait/answer after " + std::string(text) + " us/" + name, false,
+             [us](const cpus &where) { return answer_after<Way>(where, us); });
     }
 }
 
@@ -301,16 +225,31 @@ void contestant(const char *name)
 
 int main(int argc, char **argv)
 {
-    contestant<bare_futex<0>>("bare futex");
-    contestant<tern_bells>("tern bell");
-    contestant<tern_large_bells>("tern bell of 65,536");
-    contestant<tern_rings>("tern ring of 1");
-    contestant<tern_triples>("tern triple");
-    contestant<bare_futex<FUTEX_PRIVATE_FLAG>>("bare futex, threads only");
-    contestant<semaphores>("semaphore");
-    contestant<condition_variables>("condition variable");
-    contestant<eventfds>("eventfd");
-    contestant<pipes>("pipe");
+    constexpr uint32_t NONE = 0, USUAL = TERN_SPIN_CHECKS;
+    chosen();
+    taking_turns<bare_futex<0>>("round trip", "bare futex");
+    taking_turns<tern_bells<NONE>>("round trip", "tern bell");
+    taking_turns<tern_large_bells<NONE>>("round trip", "tern bell of 65,536");
+    taking_turns<tern_rings<NONE>>("round trip", "tern ring of 1");
+    taking_turns<tern_rings<NONE, TERN_RING_SEQUENCED>>("round trip", "tern sequenced ring of 1");
+    taking_turns<tern_streams<NONE>>("round trip", "tern stream");
+    taking_turns<tern_triples<NONE>>("round trip", "tern triple");
+    taking_turns<bare_futex<FUTEX_PRIVATE_FLAG>>("round trip", "bare futex, threads only");
+    taking_turns<semaphores>("round trip", "semaphore");
+    taking_turns<condition_variables>("round trip", "condition variable");
+    taking_turns<eventfds>("round trip", "eventfd");
+    taking_turns<pipes>("round trip", "pipe");
+    adaptive<bare_futex<0>>("bare futex");
+    adaptive<bare_spin_futex<USUAL>>("bare fixed spin, then futex");
+    adaptive<tern_bells<USUAL>>("tern bell");
+    adaptive<tern_rings<USUAL>>("tern ring of 1");
+    adaptive<tern_rings<USUAL, TERN_RING_SEQUENCED>>("tern sequenced ring of 1");
+    adaptive<tern_streams<USUAL>>("tern stream");
+    adaptive<tern_triples<USUAL>>("tern triple");
+    for (const char *us : { "0.2", "1", "5", "20", "100" })
+        cell("wait/answer after " + std::string(us) + " us/bare polling", false, [us](const cpus &where) {
+            return answer_after<bare_polling>(where, std::atof(us));
+        });
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::RunSpecifiedBenchmarks();

@@ -198,19 +198,24 @@ static tern_status bell_sleep(tern_bell *bell, struct tern__patience *patience)
     return tern_word_wait(&bell->shared->root.word, TERN__BELL_SLEEP, left_ns);
 }
 
-tern_status tern_bell_wait(tern_bell *bell, uint64_t timeout_ns)
+static tern_status bell_wait_ringing(tern_bell *bell, struct tern__patience *patience)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, bell->spin_checks);
     tern_status slept = TERN_OK;
-    if (!bell->may_block) return TERN_ERR_DOMAIN;
     for (;;) {
         /* relaxed: no data is touched on the strength of it; collect has the acquire */
         if (tern_a32_load_relaxed(&bell->shared->root.word) & bell->root_mask) return TERN_OK;
         tern_status status = tern_bell_status(bell);
         if (status != TERN_OK) return status;
         if (slept != TERN_OK) return slept;
-        slept = bell_sleep(bell, &patience);
+        slept = bell_sleep(bell, patience);
     }
+}
+
+tern_status tern_bell_wait(tern_bell *bell, uint64_t timeout_ns)
+{
+    struct tern__patience patience = tern__patience_begin(timeout_ns, bell->spin_checks, &bell->spin);
+    if (!bell->may_block) return TERN_ERR_DOMAIN;
+    return tern__patience_end(&patience, bell_wait_ringing(bell, &patience));
 }
 
 #endif

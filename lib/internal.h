@@ -59,18 +59,63 @@ TERN_INLINE uint64_t tern__time_left(uint64_t deadline_ns)
  * there are threads and a stand-alone C library (not in wasm). */
 void tern__around_sleep(void (*function)(bool asleep));
 
+/* ---- Patience ------------------------------------------------------------------------------- */
+
+/* Whether a view spins before it sleeps follows what came of it: each wait that had to sleep after
+ * all counts against it, each that spinning ended makes up for one. So a view whose waits mostly end
+ * by spinning spins as long as it may, through a disturbance now and then, and one whose waits mostly
+ * end in a sleep pays for the sleep alone. To spin for about as long as a sleep costs is never worse
+ * than twice the best choice (Karlin, Li, Manasse, Owicki: Empirical studies of competitive spinning,
+ * SOSP 1991); that the last outcomes tell what to do next is how the monitors of OpenJDK's HotSpot
+ * decide (objectMonitor.cpp). No clock is needed: wasm has none.
+ *
+ * Spinning for a part of the time was tried, halved by a sleep and doubled by a success: an answer
+ * that takes more than the half is then lost by a single disturbance.
+ *
+ * Who no longer spins cannot learn that it would pay again. So one wait spins after so many sleeps,
+ * and it stays at that if it helps: seldom enough to cost a few hundredths of the cheapest sleeps,
+ * those between threads of one processor (docs/benchmarks.md). */
+#define TERN__SPIN_MOST_FAILURES 8u
+#ifndef TERN__SPIN_RETRY_SLEEPS
+#  define TERN__SPIN_RETRY_SLEEPS 512u
+#endif
+
+/* How often the next wait looks before it sleeps. */
+TERN_INLINE uint32_t tern__spin_allowed(const struct tern__spin *spin, uint32_t spin_checks)
+{
+    bool spins = spin->failures != TERN__SPIN_MOST_FAILURES || spin->sleeps == TERN__SPIN_RETRY_SLEEPS;
+    return spins ? spin_checks : 0;
+}
+
+TERN_INLINE void tern__spin_failed(struct tern__spin *spin)
+{
+    if (spin->failures != TERN__SPIN_MOST_FAILURES) spin->failures++;
+    else if (spin->sleeps != TERN__SPIN_RETRY_SLEEPS) spin->sleeps++;
+    else spin->sleeps = 0;
+}
+
+TERN_INLINE void tern__spin_helped(struct tern__spin *spin)
+{
+    if (spin->failures == 0) return;
+    spin->failures--;
+    spin->sleeps = 0;
+}
+
 /* How long a waiting call goes on: first it spins, then it sleeps until a deadline. The
  * time-out becomes a deadline when the spinning is over: a wait that ends before never reads
  * the clock. */
 struct tern__patience {
+    struct tern__spin *spin;      /* of the view that waits */
     uint64_t timeout_ns, deadline_ns;
-    uint32_t spins_left;
-    bool started;
+    uint32_t spins_allowed, spins_left;
+    bool started;                 /* the time-out: the spinning is over */
 };
 
-TERN_INLINE struct tern__patience tern__patience_begin(uint64_t timeout_ns, uint32_t spin_checks)
+TERN_INLINE struct tern__patience tern__patience_begin(uint64_t timeout_ns, uint32_t spin_checks,
+                                                       struct tern__spin *spin)
 {
-    struct tern__patience patience = { timeout_ns, 0, timeout_ns ? spin_checks : 0, false };
+    uint32_t allowed = timeout_ns ? tern__spin_allowed(spin, spin_checks) : 0;
+    struct tern__patience patience = { spin, timeout_ns, 0, allowed, allowed, false };
     return patience;
 }
 
@@ -84,15 +129,28 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
         tern_cpu_relax();
         return TERN_OK;
     }
+    if (patience->timeout_ns == 0) return TERN_ERR_TIMEOUT;
     if (!patience->started) {
         patience->started = true;
         patience->deadline_ns = tern__deadline(patience->timeout_ns);
+        tern__spin_failed(patience->spin);
+        *left_ns = patience->timeout_ns;   /* so most sleeps read the clock once */
+        return TERN_OK;
     }
-    *left_ns = patience->timeout_ns == 0 ? 0 : tern__time_left(patience->deadline_ns);
+    *left_ns = tern__time_left(patience->deadline_ns);
 #if defined(__wasm__)
     *left_ns = patience->timeout_ns;   /* no clock: each sleep has the whole time-out */
 #endif
     return *left_ns == 0 ? TERN_ERR_TIMEOUT : TERN_OK;
+}
+
+/* The wait is over, with this status: remember what came of the spinning. A wait that did not have
+ * to spin tells nothing, and a sleep has been counted when it began. */
+TERN_INLINE tern_status tern__patience_end(const struct tern__patience *patience, tern_status status)
+{
+    bool spun = patience->spins_left != patience->spins_allowed;
+    if (status == TERN_OK && spun && !patience->started) tern__spin_helped(patience->spin);
+    return status;
 }
 
 #if !defined(TERN_MODEL)

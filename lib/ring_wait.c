@@ -128,14 +128,14 @@ tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *
 
 tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks);
-    return tern__ring_wait_space(p, 1, &patience);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks, &p->spin);
+    return tern__patience_end(&patience, tern__ring_wait_space(p, 1, &patience));
 }
 
 tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks);
-    return tern__ring_wait_items(c, &patience);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks, &c->spin);
+    return tern__patience_end(&patience, tern__ring_wait_items(c, &patience));
 }
 
 tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_t timeout_ns)
@@ -149,8 +149,8 @@ tern_status tern_ring_push_wait(tern_ring_producer *p, const void *item, uint64_
 
 tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeout_ns)
 {
-    /* who wants to sleep at once gains nothing from a pause before it looks */
-    if (c->spin_checks == 0) c->slip_pauses = 0;
+    /* who is to sleep at once gains nothing from a pause before it looks */
+    if (tern__spin_allowed(&c->spin, c->spin_checks) == 0) c->slip_pauses = 0;
     tern_status status = TERN_OK;
     if (c->limit == c->head && !tern__ring_see_items(c)) status = tern_ring_consumer_wait(c, timeout_ns);
     /* one consumer: the item that it saw stays */

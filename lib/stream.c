@@ -139,15 +139,15 @@ tern_status tern_stream_consumer_status(tern_stream_consumer *c)
  * published all of them; then the whole memory is free, more than is ever waited for. */
 static tern_status stream_wait_room(tern_stream_producer *p, uint32_t length, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks, &p->ring.spin);
+    tern_status status = TERN_OK;
     p->ring.may_block = p->may_block;
-    while (!tern__stream_room(p, length)) {
-        tern_status status = tern_stream_producer_status(p);
+    while (status == TERN_OK && !tern__stream_room(p, length)) {
+        status = tern_stream_producer_status(p);
         /* enough for the record is more than enough for the padding in front of it */
         if (status == TERN_OK) status = tern__ring_wait_space(&p->ring, tern__stream_units(length), &patience);
-        if (status != TERN_OK) return status;
     }
-    return TERN_OK;
+    return tern__patience_end(&patience, status);
 }
 
 tern_status tern_stream_reserve_wait(tern_stream_producer *p, uint32_t length, void **record, uint64_t timeout_ns)
@@ -169,15 +169,22 @@ tern_status tern_stream_send_wait(tern_stream_producer *p, uint32_t kind, const 
 tern_status tern_stream_peek_wait(tern_stream_consumer *c, const void **record, uint32_t *length, uint32_t *kind,
                                   uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks, &c->ring.spin);
+    tern_status status = TERN_OK;
     c->ring.may_block = c->may_block;
-    /* padding alone is no record: then another turn, with what is left of the time */
-    while (!(*record = tern_stream_peek(c, length, kind))) {
-        tern_status status = tern_stream_consumer_status(c);
+    /* who is to sleep at once gains nothing from a pause before it looks */
+    if (patience.spins_allowed == 0) c->ring.slip_pauses = 0;
+    *record = NULL;
+    *length = *kind = c->peeked_units = 0;
+    /* a look before peek, which pauses when it finds nothing; padding alone is no record: then
+     * another turn, with what is left of the time */
+    while (status == TERN_OK) {
+        bool some = c->ring.limit != c->ring.head || tern__ring_see_items(&c->ring);
+        if (some && (*record = tern_stream_peek(c, length, kind))) break;
+        status = tern_stream_consumer_status(c);
         if (status == TERN_OK) status = tern__ring_wait_items(&c->ring, &patience);
-        if (status != TERN_OK) return status;
     }
-    return TERN_OK;
+    return tern__patience_end(&patience, status);
 }
 
 tern_status tern_stream_receive_wait(tern_stream_consumer *c, void *out, uint32_t room_bytes, uint32_t *length,

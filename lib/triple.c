@@ -267,18 +267,23 @@ static tern_status triple_sleep(tern_triple_reader *r, struct tern__patience *pa
     return tern_word_wait(&shared->word, seen | TERN__TRIPLE_SLEEP, left_ns);
 }
 
-tern_status tern_triple_wait(tern_triple_reader *r, uint64_t timeout_ns)
+static tern_status triple_wait_newer(tern_triple_reader *r, struct tern__patience *patience)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, r->spin_checks);
     tern_status slept = TERN_OK;
-    if (!r->may_block) return TERN_ERR_DOMAIN;
     for (;;) {
         if (triple_sees_newer(r)) return TERN_OK;
         tern_status status = tern_triple_reader_status(r);
         if (status != TERN_OK) return status;
         if (slept != TERN_OK) return slept;
-        slept = triple_sleep(r, &patience);
+        slept = triple_sleep(r, patience);
     }
+}
+
+tern_status tern_triple_wait(tern_triple_reader *r, uint64_t timeout_ns)
+{
+    struct tern__patience patience = tern__patience_begin(timeout_ns, r->spin_checks, &r->spin);
+    if (!r->may_block) return TERN_ERR_DOMAIN;
+    return tern__patience_end(&patience, triple_wait_newer(r, &patience));
 }
 
 #endif

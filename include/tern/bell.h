@@ -100,7 +100,7 @@ typedef struct tern_bell_desc {
  *  the threads of a process may share one. */
 typedef struct tern_bell {
     uint32_t sources;        /* public, read only */
-    uint32_t spin_checks;    /* public: looks before tern_bell_wait() goes to sleep */
+    uint32_t spin_checks;    /* public: most looks before tern_bell_wait() goes to sleep */
     bool may_block;          /* public: false makes tern_bell_wait() answer TERN_ERR_DOMAIN */
     uint32_t root_mask;      /* the rest is private: the root's bits that mean something */
     uint32_t root_shift;
@@ -108,6 +108,7 @@ typedef struct tern_bell {
     int wake_fd;             /* eventfd to write to at a wake; -1: none */
     struct tern_bell_shared *shared;
     tern_a32 *leaf;          /* NULL up to 31 sources */
+    struct tern__spin spin;  /* what came of spinning in tern_bell_wait(); only the collector's */
 } tern_bell;
 
 /** Where the collector is among the leaves. */
@@ -214,7 +215,7 @@ TERN_API tern_status tern_bell_inspect(tern_bell_info *info, const void *memory,
  *         and everything has been collected; TERN_ERR_CORRUPT: as tern_bell_status();
  *         TERN_ERR_DOMAIN: this view may not block; TERN_ERR_UNSUPPORTED: a build that cannot
  *
- * Role: collector. Progress: blocking; looks spin_checks times, then sleeps.
+ * Role: collector. Progress: blocking; looks at most spin_checks times, then sleeps.
  * Order: none for data: tern_bell_collect() has the acquire. Acquire [BELL-3], [BELL-4] for closing.
  * Crash: a dead sleeper costs the others one needless wake.
  */

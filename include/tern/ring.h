@@ -109,7 +109,7 @@ typedef struct tern_ring_desc {
 typedef struct tern_ring_producer {
     uint32_t capacity_items;     /* public, read only */
     uint32_t item_size_bytes;    /* public, read only */
-    uint32_t spin_checks;        /* public: looks before *_wait goes to sleep */
+    uint32_t spin_checks;        /* public: most looks before *_wait goes to sleep */
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     bool waitable;               /* the rest is private */
     bool sequenced;
@@ -119,6 +119,7 @@ typedef struct tern_ring_producer {
     uint32_t limit;              /* push up to here without looking at the consumer */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the consumer's word made no sense */
+    struct tern__spin spin;      /* what came of spinning in *_wait */
     struct tern_ring_shared *shared;
     unsigned char *items;
     const tern_bell *bell;       /* rung after each publication; NULL: none */
@@ -129,7 +130,7 @@ typedef struct tern_ring_producer {
 typedef struct tern_ring_consumer {
     uint32_t capacity_items;     /* public, read only */
     uint32_t item_size_bytes;    /* public, read only */
-    uint32_t spin_checks;        /* public: looks before *_wait goes to sleep */
+    uint32_t spin_checks;        /* public: most looks before *_wait goes to sleep */
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     bool waitable;               /* the rest is private */
     bool sequenced;
@@ -142,6 +143,7 @@ typedef struct tern_ring_consumer {
     uint8_t slip_pauses;         /* before the look that follows the last known item; see ring_slots.h */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the producer's word made no sense */
+    struct tern__spin spin;      /* what came of spinning in *_wait */
     struct tern_ring_shared *shared;
     unsigned char *items;
 } tern_ring_consumer;
@@ -287,7 +289,7 @@ TERN_API tern_status tern_ring_inspect(tern_ring_info *info, const void *memory,
  *         TERN_ERR_UNSUPPORTED: not a waitable ring, or a build that cannot
  *         block; TERN_ERR_DOMAIN: this view may not block
  *
- * Role: producer. Progress: blocking; looks spin_checks times, then sleeps.
+ * Role: producer. Progress: blocking; looks at most spin_checks times, then sleeps.
  * Order: acquire [RING-2]; pairs with the consumer's release.
  * Crash: a dead sleeper costs the other side one needless wake.
  */

@@ -83,7 +83,7 @@ typedef struct tern_stream_desc {
 typedef struct tern_stream_producer {
     uint64_t capacity_bytes;     /* public, read only */
     uint32_t max_record_bytes;   /* public, read only: half the capacity, at most 2^32 - 8 */
-    uint32_t spin_checks;        /* public: looks before *_wait goes to sleep */
+    uint32_t spin_checks;        /* public: most looks before *_wait goes to sleep */
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     bool reserved;               /* the rest is private */
     uint32_t reserved_bytes;     /* of the record that is being written in place */
@@ -96,7 +96,7 @@ typedef struct tern_stream_producer {
 typedef struct tern_stream_consumer {
     uint64_t capacity_bytes;     /* public, read only */
     uint32_t max_record_bytes;   /* public, read only: half the capacity, at most 2^32 - 8 */
-    uint32_t spin_checks;        /* public: looks before *_wait goes to sleep */
+    uint32_t spin_checks;        /* public: most looks before *_wait goes to sleep */
     bool may_block;              /* public: false makes *_wait answer TERN_ERR_DOMAIN */
     uint32_t peeked_units;       /* private, as the rest: of the record that was lent, 0: none */
     tern_ring_consumer ring;
@@ -234,7 +234,7 @@ TERN_API tern_status tern_stream_inspect(tern_stream_info *info, const void *mem
  *         TERN_ERR_ARGUMENT: too long; TERN_ERR_CORRUPT; TERN_ERR_UNSUPPORTED: not a waitable
  *         stream, or a build that cannot block; TERN_ERR_DOMAIN: this view may not block
  *
- * Role: producer. Progress: blocking; looks spin_checks times, then sleeps. Space comes
+ * Role: producer. Progress: blocking; looks at most spin_checks times, then sleeps. Space comes
  * only while the consumer goes on looking for records.
  * Order: acquire [RING-2]; pairs with the consumer's release.
  * Crash: a dead sleeper costs the other side one needless wake.

@@ -111,7 +111,7 @@ typedef struct tern_triple_writer {
 /** The reader's view. Private to its process; may be copied, but then only one copy may be used. */
 typedef struct tern_triple_reader {
     uint32_t buffer_size_bytes;  /* public, read only */
-    uint32_t spin_checks;        /* public: looks before tern_triple_wait() goes to sleep */
+    uint32_t spin_checks;        /* public: most looks before tern_triple_wait() goes to sleep */
     bool may_block;              /* public: false makes tern_triple_wait() answer TERN_ERR_DOMAIN */
     tern_status status;          /* the rest is private; TERN_ERR_CORRUPT once something made no sense */
     uint64_t frame;              /* of the frame in front */
@@ -122,6 +122,7 @@ typedef struct tern_triple_reader {
     const void *front;           /* the bytes of the frame in front, or NULL */
     struct tern_triple_buffer *buffers;
     struct tern_triple_shared *shared;
+    struct tern__spin spin;      /* what came of spinning in tern_triple_wait() */
 } tern_triple_reader;
 
 /** A look from outside; every value may have changed already. */
@@ -255,7 +256,7 @@ TERN_API tern_status tern_triple_inspect(tern_triple_info *info, const void *mem
  *         frame is in front; TERN_ERR_CORRUPT; TERN_ERR_UNSUPPORTED: a build that cannot block;
  *         TERN_ERR_DOMAIN: this view may not block
  *
- * Role: reader. Progress: blocking; looks spin_checks times, then sleeps.
+ * Role: reader. Progress: blocking; looks at most spin_checks times, then sleeps.
  * Order: acquire [TRIPLE-3], [TRIPLE-4]: closing; the frame's bytes come with tern_triple_update().
  * Crash: a dead sleeper costs the writer one needless wake.
  */

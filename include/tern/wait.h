@@ -25,10 +25,17 @@
 /** A timeout_ns that never passes. */
 #define TERN_WAIT_FOREVER UINT64_MAX
 
-/** How often a waiting call looks before it goes to sleep, unless a view says otherwise. */
+/** How often a waiting call looks, at most, before it goes to sleep, unless a view says otherwise.
+ *  That takes about as long as a sleep and a wake between two processors. */
 #ifndef TERN_SPIN_CHECKS
 #  define TERN_SPIN_CHECKS 1000u
 #endif
+
+/** What a view remembers of its last waits, for the next one: private to the library. All zero: nothing yet. */
+struct tern__spin {
+    uint16_t sleeps;     /* without spinning, since it was last tried */
+    uint8_t failures;    /* waits in which spinning did not help, less those in which it did */
+};
 
 TERN_EXTERN_C_BEGIN
 
