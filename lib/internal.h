@@ -81,20 +81,20 @@ void tern__around_sleep(void (*function)(bool asleep));
 #endif
 
 /* How often the next wait looks before it sleeps. */
-TERN_INLINE uint32_t tern__spin_allowed(const struct tern__spin *spin, uint32_t spin_checks)
+TERN_INLINE uint32_t tern__spin_allowed(const tern__spin *spin, uint32_t spin_checks)
 {
     bool spins = spin->failures != TERN__SPIN_MOST_FAILURES || spin->sleeps == TERN__SPIN_RETRY_SLEEPS;
     return spins ? spin_checks : 0;
 }
 
-TERN_INLINE void tern__spin_failed(struct tern__spin *spin)
+TERN_INLINE void tern__spin_failed(tern__spin *spin)
 {
     if (spin->failures != TERN__SPIN_MOST_FAILURES) spin->failures++;
     else if (spin->sleeps != TERN__SPIN_RETRY_SLEEPS) spin->sleeps++;
     else spin->sleeps = 0;
 }
 
-TERN_INLINE void tern__spin_helped(struct tern__spin *spin)
+TERN_INLINE void tern__spin_helped(tern__spin *spin)
 {
     if (spin->failures == 0) return;
     spin->failures--;
@@ -105,14 +105,14 @@ TERN_INLINE void tern__spin_helped(struct tern__spin *spin)
  * time-out becomes a deadline when the spinning is over: a wait that ends before never reads
  * the clock. */
 struct tern__patience {
-    struct tern__spin *spin;      /* of the view that waits */
+    tern__spin *spin;      /* of the view that waits */
     uint64_t timeout_ns, deadline_ns;
     uint32_t spins_allowed, spins_left;
     bool started;                 /* the time-out: the spinning is over */
 };
 
 TERN_INLINE struct tern__patience tern__patience_begin(uint64_t timeout_ns, uint32_t spin_checks,
-                                                       struct tern__spin *spin)
+                                                       tern__spin *spin)
 {
     uint32_t allowed = timeout_ns ? tern__spin_allowed(spin, spin_checks) : 0;
     struct tern__patience patience = { spin, timeout_ns, 0, allowed, allowed, false };

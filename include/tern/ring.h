@@ -119,7 +119,7 @@ typedef struct tern_ring_producer {
     uint32_t limit;              /* push up to here without looking at the consumer */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the consumer's word made no sense */
-    struct tern__spin spin;      /* what came of spinning in *_wait */
+    tern__spin spin;      /* what came of spinning in *_wait */
     struct tern_ring_shared *shared;
     unsigned char *items;
     const tern_bell *bell;       /* rung after each publication; NULL: none */
@@ -143,7 +143,7 @@ typedef struct tern_ring_consumer {
     uint8_t slip_pauses;         /* before the look that follows the last known item; see ring_slots.h */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the producer's word made no sense */
-    struct tern__spin spin;      /* what came of spinning in *_wait */
+    tern__spin spin;      /* what came of spinning in *_wait */
     struct tern_ring_shared *shared;
     unsigned char *items;
 } tern_ring_consumer;

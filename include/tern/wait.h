@@ -32,10 +32,10 @@
 #endif
 
 /** What a view remembers of its last waits, for the next one: private to the library. All zero: nothing yet. */
-struct tern__spin {
+typedef struct tern__spin {
     uint16_t sleeps;     /* without spinning, since it was last tried */
     uint8_t failures;    /* waits in which spinning did not help, less those in which it did */
-};
+} tern__spin;
 
 TERN_EXTERN_C_BEGIN
 

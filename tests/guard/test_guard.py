@@ -17,7 +17,7 @@ COMPILER = 'gcc'
 CHECKED = '-DTERN_ASSERT(c)=if (!(c)) __builtin_trap()'
 LOCKED = '-DTERN_ASSERT(c)=__asm__ __volatile__("lock orl $0, (%%rsp)" ::: "memory")'
 # some that the two reach and that are too short for two instructions more, and one that they do not reach
-TYPED = {'ring_push_8', 'ring_pop_8', 'ring_push_8_unsettled', 'ring_pop_8_unsettled'}
+TYPED = {'ring_push_8', 'ring_pop_8', 'ring_pop_8_unsettled', 'ring_pop_8_waitable'}
 UNTYPED = 'triple_publish_read'
 
 

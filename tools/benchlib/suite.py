@@ -23,7 +23,10 @@ SELECTION = {
         'triple/publish + update, uncontended, 8 B', 'triple/publish + update, uncontended, 64 KiB',
     ],
     'pool_google': ['pool/handle check', 'pool/pin + unpin, uncontended'],
-    'wait_google': ['wait/round trip between processors', 'wait/round trip on one processor'],
+    'wait_google': [
+        'wait/round trip between processors', 'wait/round trip on one processor',
+        'wait/adaptive round trip on one processor',
+    ],
 }
 
 # Seconds of a repetition: so that the selection takes ten minutes, and all of it one to two hours. Every program

@@ -25,12 +25,9 @@ PRIMITIVES = [
     ('triple/publish + update, uncontended, 64 KiB', 'tern', ('two bare compare-exchanges', 1.2), 25),
     ('pool/handle check', 'tern get', None, 3),
     ('pool/pin + unpin, uncontended', 'tern', ('two bare read-modify-writes', 1.3), None),
-    ('wait/round trip between processors', 'tern bell', ('bare futex', 1.1), None),
-    ('wait/round trip between processors', 'tern ring of 1', ('bare futex', 1.1), None),
-    ('wait/round trip between processors', 'tern triple', ('bare futex', 1.1), None),
-    ('wait/round trip on one processor', 'tern bell', ('bare futex', 1.1), None),
-    ('wait/round trip on one processor', 'tern ring of 1', ('bare futex', 1.1), None),
-    ('wait/round trip on one processor', 'tern triple', ('bare futex', 1.1), None),
+    *((f'wait/round trip {where}', f'tern {what}', ('bare futex', 1.1), None)
+      for where in ('between processors', 'on one processor')
+      for what in ('bell', 'ring of 1', 'sequenced ring of 1', 'stream', 'triple')),
 ]
 
 
