@@ -69,8 +69,8 @@ void tern__around_sleep(void (*function)(bool asleep));
  * SOSP 1991); that the last outcomes tell what to do next is how the monitors of OpenJDK's HotSpot
  * decide (objectMonitor.cpp). No clock is needed: wasm has none.
  *
- * Spinning for a part of the time was tried, halved by a sleep and doubled by a success: an answer
- * that takes more than the half is then lost by a single disturbance.
+ * All or nothing, no part of the time: after halving it, an answer that takes longer than the half
+ * would be lost by a single disturbance.
  *
  * Who no longer spins cannot learn that it would pay again. So one wait spins after so many sleeps,
  * and it stays at that if it helps: seldom enough to cost a few hundredths of the cheapest sleeps,

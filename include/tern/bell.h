@@ -108,7 +108,7 @@ typedef struct tern_bell {
     int wake_fd;             /* eventfd to write to at a wake; -1: none */
     struct tern_bell_shared *shared;
     tern_a32 *leaf;          /* NULL up to 31 sources */
-    tern__spin spin;  /* what came of spinning in tern_bell_wait(); only the collector's */
+    tern__spin spin;         /* what came of spinning in tern_bell_wait(); only the collector's */
 } tern_bell;
 
 /** Where the collector is among the leaves. */

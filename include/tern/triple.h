@@ -122,7 +122,7 @@ typedef struct tern_triple_reader {
     const void *front;           /* the bytes of the frame in front, or NULL */
     struct tern_triple_buffer *buffers;
     struct tern_triple_shared *shared;
-    tern__spin spin;      /* what came of spinning in tern_triple_wait() */
+    tern__spin spin;             /* what came of spinning in tern_triple_wait() */
 } tern_triple_reader;
 
 /** A look from outside; every value may have changed already. */
