@@ -37,6 +37,17 @@ TERN_INLINE uint32_t tern__ring_push_many_indexed(tern_ring_producer *p, const v
 {
     uint32_t n = tern__ring_space(p, count);
     if (n == 0) return 0;
+    if (TERN__KNOWN(size_bytes) && size_bytes >= TERN__RING_LINE_BYTES) {
+        /* one by one, each asks for its lines in time; of a size that is not known gcc would warn callers */
+        for (uint32_t i = 0; i < n; i++) {
+            tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes),
+                                (const unsigned char *)items + (size_t)i * size_bytes, size_bytes);
+            p->tail++;
+            tern__ring_ask_to_write(p, size_bytes);
+        }
+        tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
+        return n;
+    }
     uint32_t first = tern__ring_until_wrap(p->tail, p->capacity_items);
     if (first > n) first = n;
     size_t split = (size_t)first * size_bytes;
@@ -44,6 +55,7 @@ TERN_INLINE uint32_t tern__ring_push_many_indexed(tern_ring_producer *p, const v
     if (first < n)
         tern_copy_to_shared(p->items, (const unsigned char *)items + split, (size_t)(n - first) * size_bytes);
     p->tail += n;
+    tern__ring_ask_to_write_many(p, n, size_bytes);
     tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
     return n;
 }
@@ -53,6 +65,17 @@ TERN_INLINE uint32_t tern__ring_pop_many_indexed(tern_ring_consumer *c, void *it
 {
     uint32_t n = tern__ring_available(c, count);
     if (n == 0) return 0;
+    if (TERN__KNOWN(size_bytes) && size_bytes >= TERN__RING_LINE_BYTES) {   /* as in push_many */
+        for (uint32_t i = 0; i < n; i++) {
+            tern__ring_ask_to_read(c, size_bytes);
+            tern_copy_from_shared((unsigned char *)items + (size_t)i * size_bytes,
+                                  tern__ring_slot(c->items, c->head, c->capacity_items, size_bytes), size_bytes);
+            c->head++;
+        }
+        tern__ring_advance(c, 0);
+        return n;
+    }
+    tern__ring_ask_to_read_many(c, n, size_bytes);
     uint32_t first = tern__ring_until_wrap(c->head, c->capacity_items);
     if (first > n) first = n;
     size_t split = (size_t)first * size_bytes;

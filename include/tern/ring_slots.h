@@ -76,6 +76,33 @@ TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_byt
     for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch(slot + at);
 }
 
+/* The same for small items, count of them at a time: each asks for what comes as far ahead. */
+TERN_INLINE void tern__ring_ask_to_write_many(tern_ring_producer *p, uint32_t count, uint32_t size_bytes)
+{
+    if (size_bytes >= TERN__RING_LINE_BYTES) return;
+    size_t end = (size_t)p->capacity_items * size_bytes, left = (size_t)count * size_bytes;
+    size_t at = (size_t)((p->tail + p->ahead_items) & (p->capacity_items - 1)) * size_bytes;
+    for (; left > 0; left -= left < TERN__RING_LINE_BYTES ? left : TERN__RING_LINE_BYTES) {
+        tern_prefetch_write(p->items + at);
+        at += TERN__RING_LINE_BYTES;
+        if (at >= end) at -= end;
+    }
+}
+
+TERN_INLINE void tern__ring_ask_to_read_many(tern_ring_consumer *c, uint32_t count, uint32_t size_bytes)
+{
+    if (size_bytes >= TERN__RING_LINE_BYTES || c->limit - c->head <= c->ahead_items) return;
+    uint32_t filled = c->limit - c->head - c->ahead_items;
+    size_t end = (size_t)c->capacity_items * size_bytes;
+    size_t left = (size_t)(count < filled ? count : filled) * size_bytes;
+    size_t at = (size_t)((c->head + c->ahead_items) & (c->capacity_items - 1)) * size_bytes;
+    for (; left > 0; left -= left < TERN__RING_LINE_BYTES ? left : TERN__RING_LINE_BYTES) {
+        tern_prefetch(c->items + at);
+        at += TERN__RING_LINE_BYTES;
+        if (at >= end) at -= end;
+    }
+}
+
 /* ---- A sequence in each slot ----------------------------------------------------- */
 
 /* From one slot of a sequenced ring to the next. Up to 60 bytes an item and its sequence
@@ -207,7 +234,7 @@ TERN_INLINE bool tern__ring_try_see_items(tern_ring_consumer *c)
     return false;
 }
 
-/* The item at head has been read: move on, and publish now and then. */
+/* So many items from head on have been read: move on, and publish now and then. */
 TERN_INLINE void tern__ring_advance(tern_ring_consumer *c, uint32_t count)
 {
     c->head += count;
