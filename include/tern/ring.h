@@ -26,9 +26,9 @@
  * Every call is wait-free but those named *_wait, which block.
  *
  * Two layouts, chosen by a flag. Indexed (the default): items side by side and one index for all
- * of them; the higher rate at every item size, and spans of many items. Sequenced: each slot ends
- * in a sequence of its own, so that one cache line carries an item and the news of it: the shorter
- * way for an item that somebody waits for. Spans of one; format touches every slot.
+ * of them; the higher rate, and spans of many items. Sequenced: each slot ends in a sequence of its
+ * own, so that one cache line carries a small item and the news of it: the shorter way for an item
+ * that somebody waits for. Spans of one; format touches every slot.
  *
  * When freed slots become visible. The consumer publishes what it freed every
  * `release_every_items` items (a quarter of the capacity, at most 256) and
