@@ -158,7 +158,7 @@ TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)
 TERN_INLINE bool tern__ring_load_tail(tern_ring_consumer *c)
 {
     /* [RING-1] acquire: the items' bytes after tail.
-     * Pairs with: [RING-1] release in tern__ring_publish_tail().
+     * Pairs with: [RING-1] release in tern__ring_publish_items(), tern__ring_exchange().
      * Otherwise: an item may be read before it is written. */
     uint32_t word = tern_a32_load_acquire(&c->shared->producer.word, RING_1_SEE);
     uint32_t count = ((word >> 1) - c->head) & TERN__RING_INDEX_MASK;

@@ -12,14 +12,15 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RING = 'include/tern/ring_inline.h'
+RING = 'include/tern/ring_slots.h'
+PUBLISH = 'include/tern/ring_publish.h'
 SPOILS = [
     ('a missing "Otherwise"', RING, lambda t: t.replace('Otherwise: an item may be read', 'So: an item may be read')),
-    ('a missing "Pairs with"', RING, lambda t: t.replace('Pairs with: [RING-1] acquire', 'With: acquire', 1)),
+    ('a missing "Pairs with"', PUBLISH, lambda t: t.replace('Pairs with: [RING-1] acquire', 'With: acquire', 1)),
     ('a wrong edge number', RING, lambda t: t.replace('[RING-2] acquire: the consumer', '[RING-1] acquire: the consumer')),
     ('an order that the comment does not say', RING, lambda t: t.replace('[RING-2] acquire:', '[RING-2] release:')),
     ('an access without a site', RING, lambda t: t.replace(', RING_1_SEE)', ', 0)')),
-    ('a site used twice', RING, lambda t: t.replace('RING_2_FREE_WAKE)', 'RING_1_PUBLISH_WAKE)')),
+    ('a site used twice', PUBLISH, lambda t: t.replace('RING_2_FREE)', 'RING_1_PUBLISH)')),
     ('a weakened acquire with its comment left', RING,
      lambda t: re.sub(r'load_acquire\((&c->shared->producer\.word), RING_1_SEE\)', r'load_relaxed(\1)', t)),
     ('a relaxed access without a reason', RING, lambda t: t.replace('/* relaxed: closing', '/* closing')),
