@@ -18,11 +18,11 @@
 #ifndef TERN_BENCH_PROCESS_RUN_HPP
 #define TERN_BENCH_PROCESS_RUN_HPP
 
+#include "item.hpp"
 #include "process_host.hpp"
 
 namespace bench {
 
-constexpr uint64_t LAST = ~uint64_t{0};
 constexpr size_t WARM_ROUNDS = 512;
 constexpr size_t MOST_ROUNDS = 1u << 21;
 constexpr double GRACE_S = 20;             /* what a repetition may take longer than asked */
@@ -30,24 +30,6 @@ constexpr uint64_t WARM_FRAMES = 16;
 constexpr size_t FRAME_BYTES = 1u << 20;
 constexpr size_t FRAME_WORDS = FRAME_BYTES / 8;
 constexpr uint32_t FRAMES_UNDER_WAY = 8;
-
-/* An item of a given size, its number in every word, so that a torn item shows. */
-template <size_t Size>
-struct item {
-    static constexpr size_t WORDS = Size / 8;
-    uint64_t word[WORDS];
-
-    BENCH_INLINE void stamp(uint64_t number)
-    {
-        for (size_t i = 0; i < WORDS; i++) word[i] = number;
-    }
-    /* First and last word are compared; the rest has to be copied out all the same. */
-    BENCH_INLINE bool is(uint64_t number) const
-    {
-        if constexpr (WORDS > 1) __asm__ __volatile__("" : : "m"(word));
-        return word[0] == number && word[WORDS - 1] == number;
-    }
-};
 
 /* Frames are written and read whole, by the same two functions for everybody. */
 __attribute__((noinline)) inline void fill_frame(uint64_t *word, uint64_t number)

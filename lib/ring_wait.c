@@ -49,7 +49,7 @@ static tern_status ring_sleep_asymmetric(struct tern_ring_end *peer, tern_a32 *w
     /* relaxed: ordered by the barrier */
     tern_a32_store_relaxed(&peer->asleep, 1);
     /* [RING-5] heavy: asleep before our last look at the word.
-     * Pairs with: [RING-5] light in tern__ring_look_asleep().
+     * Pairs with: [RING-5] light in tern__ring_sees_asleep().
      * Otherwise: the peer may miss asleep, and we its store; we sleep on. */
     bool heard = tern_barrier_heavy(RING_5_SLEEP);
     /* relaxed: only compared, and by the kernel once more */

@@ -295,7 +295,7 @@ TERN_INLINE bool tern_bell_ring(const tern_bell *bell, uint32_t source)
     if (TERN_UNLIKELY(source >= bell->sources)) return false;
     if (bell->leaf) {
         /* [BELL-2] release: what the ringer published before it marks.
-         * Pairs with: [BELL-2] acquire in tern_bell_next().
+         * Pairs with: [BELL-2] acquire in tern__bell_take_leaf().
          * Otherwise: the collector may take the mark, by a root bit of somebody else, and find old data. */
         tern_a32_fetch_or_release(&bell->leaf[source / TERN__BELL_LEAF_SOURCES],
                                   1u << source % TERN__BELL_LEAF_SOURCES, BELL_2_MARK);

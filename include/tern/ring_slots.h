@@ -139,7 +139,7 @@ TERN_INLINE uint32_t tern__ring_count(uint32_t head, uint32_t tail, bool sequenc
 TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)
 {
     /* [RING-2] acquire: the consumer's reads of the slots before we overwrite them.
-     * Pairs with: [RING-2] release in tern__ring_publish_head().
+     * Pairs with: [RING-2] release in tern__ring_publish_head(), tern__ring_exchange().
      * Otherwise: a new item may be written over one that is still being read. */
     uint32_t word = tern_a32_load_acquire(&p->shared->consumer.word, RING_2_SEE);
     uint32_t used = (p->tail - (word >> 1)) & TERN__RING_INDEX_MASK;

@@ -4,7 +4,6 @@ import gzip
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from bench_fixture import ROUND_TRIP, SINGLE, rates, repetition, report, row, trips, write
@@ -309,21 +308,14 @@ def tables_come_without_matplotlib(folder):
 
 
 def main():
-    tap = Tap()
-    with tempfile.TemporaryDirectory(prefix='tern-bench-report-') as scratch:
-        for case in (only_cross_core_counts, hyperthreads_where_there_is_nothing_else, disturbed_never_counts,
-                     without_labels_the_share_decides, best_loop_stands_for_a_contestant,
-                     units_are_those_of_the_programs,
-                     raw_limits_are_of_the_same_program,
-                     each_cell_has_the_raw_limit_nearest_to_it, other_rates_have_their_targets,
-                     lost_cells_are_marked, targets_and_exit_status,
-                     round_trip_targets, process_targets, primitives_have_their_targets, unusable_files,
-                     missing_counters_and_errors, committed_results_can_be_read, compressed_is_the_same,
-                     markdown_shows_what_is_lost, charts_are_the_same_each_time, tables_come_without_matplotlib):
-            folder = Path(scratch) / case.__name__
-            folder.mkdir()
-            tap.case(case.__name__.replace('_', ' '), case, folder)
-        tap.run()
+    Tap().run_in_folders('tern-bench-report-', only_cross_core_counts, hyperthreads_where_there_is_nothing_else,
+                         disturbed_never_counts, without_labels_the_share_decides, best_loop_stands_for_a_contestant,
+                         units_are_those_of_the_programs, raw_limits_are_of_the_same_program,
+                         each_cell_has_the_raw_limit_nearest_to_it, other_rates_have_their_targets,
+                         lost_cells_are_marked, targets_and_exit_status, round_trip_targets, process_targets,
+                         primitives_have_their_targets, unusable_files, missing_counters_and_errors,
+                         committed_results_can_be_read, compressed_is_the_same, markdown_shows_what_is_lost,
+                         charts_are_the_same_each_time, tables_come_without_matplotlib)
 
 
 if __name__ == '__main__':

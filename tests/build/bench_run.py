@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -242,17 +241,11 @@ def suffixes_are_no_part_of_a_name(_folder):
 
 
 def main():
-    tap = Tap()
-    with tempfile.TemporaryDirectory(prefix='tern-bench-run-') as scratch:
-        for case in (cells_run_one_by_one, names_are_taken_literally, nothing_of_the_machine_is_told,
-                     raw_limits_run_three_times,
-                     selection_is_the_default, failures_keep_what_was_measured, only_failures_write_nothing,
-                     programs_that_are_not_there, left_out_is_told, stopping_keeps_what_was_measured,
-                     files_get_names_of_their_own, processors_have_short_names, suffixes_are_no_part_of_a_name):
-            folder = Path(scratch) / case.__name__
-            folder.mkdir()
-            tap.case(case.__name__.replace('_', ' '), case, folder)
-        tap.run()
+    Tap().run_in_folders('tern-bench-run-', cells_run_one_by_one, names_are_taken_literally,
+                         nothing_of_the_machine_is_told, raw_limits_run_three_times, selection_is_the_default,
+                         failures_keep_what_was_measured, only_failures_write_nothing, programs_that_are_not_there,
+                         left_out_is_told, stopping_keeps_what_was_measured, files_get_names_of_their_own,
+                         processors_have_short_names, suffixes_are_no_part_of_a_name)
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -67,6 +68,15 @@ class Tap:
     def case(self, name, function, *arguments, todo=None):
         """todo: why it is known to fail. When it passes, meson fails until the mark is taken away."""
         self.cases.append((name, function, arguments, todo))
+
+    def run_in_folders(self, prefix, *functions):
+        """Run functions that want an empty folder each; a case is named as its function is."""
+        with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
+            for function in functions:
+                folder = Path(scratch) / function.__name__
+                folder.mkdir()
+                self.case(function.__name__.replace('_', ' '), function, folder)
+            self.run()
 
     def run(self):
         """Run all, print all, and exit by the outcome."""

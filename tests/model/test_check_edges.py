@@ -17,6 +17,10 @@ PUBLISH = 'include/tern/ring_publish.h'
 SPOILS = [
     ('a missing "Otherwise"', RING, lambda t: t.replace('Otherwise: an item may be read', 'So: an item may be read')),
     ('a missing "Pairs with"', PUBLISH, lambda t: t.replace('Pairs with: [RING-1] acquire', 'With: acquire', 1)),
+    ('an end in a function that is not there', PUBLISH,
+     lambda t: t.replace('heavy in ring_sleep_asymmetric()', 'heavy in ring_sleep()')),
+    ('an end in a function that has none', RING,
+     lambda t: t.replace('release in tern__ring_publish_head()', 'release in tern__ring_publish_items()')),
     ('a wrong edge number', RING, lambda t: t.replace('[RING-2] acquire: the consumer', '[RING-1] acquire: the consumer')),
     ('an order that the comment does not say', RING, lambda t: t.replace('[RING-2] acquire:', '[RING-2] release:')),
     ('an access without a site', RING, lambda t: t.replace(', RING_1_SEE)', ', 0)')),
