@@ -15,6 +15,7 @@
 #define TERN_BENCH_GOOGLE_HPP
 
 #include "host.hpp"
+#include "rounds.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -115,23 +116,6 @@ void register_repetition(const std::string &name, unsigned pauses, Run run)
         for (auto _ : state) report(state, measured(default_cpus(), run));
         state.counters["loop_pauses"] = pauses;
     })->UseManualTime()->Iterations(1);
-}
-
-/* Median and tail of single times, in ticks; the first ones were for warming up. */
-inline void fill_percentiles(repetition &result, std::vector<uint32_t> &took, size_t warm)
-{
-    took.erase(took.begin(), took.begin() + static_cast<std::ptrdiff_t>(std::min(warm, took.size() / 2)));
-    std::sort(took.begin(), took.end());
-    size_t n = took.size();
-    auto at = [&](double part) {
-        return took[std::min(n - 1, static_cast<size_t>(part * static_cast<double>(n)))] * tick_ns();
-    };
-    result.p50 = at(0.5);
-    result.p99 = at(0.99);
-    result.p999 = at(0.999);
-    result.max = took.back() * tick_ns();
-    result.items = n;
-    result.rate = 1e9 / result.p50;
 }
 
 /* ---- The run ------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@
 namespace bench {
 
 #define BENCH_INLINE inline __attribute__((always_inline))
+#define BENCH_NOINLINE __attribute__((noinline))
 
 /* ---- Time ---------------------------------------------------------------- */
 

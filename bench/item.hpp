@@ -3,9 +3,10 @@
  * item.hpp: what a benchmark sends, so that the other side can tell if it is right.
  *
  * Items are numbered from 1, the number stands in every word. The receiver compares
- * first and last word of each item where it takes it, in the measured loop; one that
- * is lost, doubled, torn or out of order ends the program. The last item says so
- * itself, since some contestants block in pop and could not be told otherwise.
+ * first and last word of each item (in place: a word of each line) where it takes it,
+ * in the measured loop; one that is lost, doubled, torn or out of order ends the
+ * program. The last item says so itself, since some contestants block in pop and could
+ * not be told otherwise.
  */
 #ifndef TERN_BENCH_ITEM_HPP
 #define TERN_BENCH_ITEM_HPP
@@ -34,6 +35,13 @@ struct item {
     {
         if constexpr (WORDS > 1) __asm__ __volatile__("" : : "m"(word));
         return word[0] == number && word[WORDS - 1] == number;
+    }
+    /* The same where nothing is copied: a word of each line, so that every line has to come. */
+    BENCH_INLINE bool is_in_place(uint64_t number) const
+    {
+        uint64_t wrong = word[WORDS - 1] ^ number;
+        for (unsigned i = 0; i < WORDS; i += 8) wrong |= word[i] ^ number;
+        return wrong == 0;
     }
 };
 

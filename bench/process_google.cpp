@@ -61,7 +61,7 @@ void repetition(benchmark::State &state, const std::string &name, what kind, con
             line_ns = (before_ns + after_ns) / 2;
             l = classify(before_ns, after_ns, result.producer_share, result.consumer_share);
         }
-        state.SetIterationTime(kind == what::round_trip ? result.p50_ns * 1e-9 : 1 / result.rate);
+        state.SetIterationTime(kind == what::round_trip ? result.p50 * 1e-9 : 1 / result.rate);
         state.SetLabel(label_name(l));
         state.counters["items_per_second"] = result.rate;
         state.counters["line_ns"] = line_ns;
@@ -69,10 +69,10 @@ void repetition(benchmark::State &state, const std::string &name, what kind, con
         state.counters["retries"] = retries;
         if (kind == what::frames) state.counters["bytes_per_second"] = result.rate * static_cast<double>(FRAME_BYTES);
         if (kind != what::round_trip) continue;
-        state.counters["p50_ns"] = result.p50_ns;
-        state.counters["p99_ns"] = result.p99_ns;
-        state.counters["p999_ns"] = result.p999_ns;
-        state.counters["max_ns"] = result.max_ns;
+        state.counters["p50_ns"] = result.p50;
+        state.counters["p99_ns"] = result.p99;
+        state.counters["p999_ns"] = result.p999;
+        state.counters["max_ns"] = result.max;
     }
 }
 

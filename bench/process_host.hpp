@@ -70,7 +70,7 @@ private:
 /* Rates in items a second, times in nanoseconds. The sides fill it in, in shared memory. */
 struct outcome {
     double rate = 0;
-    double p50_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;
+    double p50 = 0, p99 = 0, p999 = 0, max = 0;   /* of a round trip, in nanoseconds; 0: none */
     double producer_share = 1, consumer_share = 1;
     uint64_t items = 0;
 };

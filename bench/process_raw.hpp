@@ -33,20 +33,18 @@ struct raw_line : raw_way<true, Threads> {
         shared<line> ball;
         std::atomic<uint64_t> &value = ball->value;
         return run_sides<raw_line>(where, seconds, [&](outcome &result, auto &&body) {
-            auto took = room_for_times();
+            auto took = room_for_rounds(seconds);
             body([&] {
-                double until_s = now_s() + seconds;
-                bool more = true;
-                for (uint64_t i = 1; more; i += 2) {
-                    uint64_t start = ticks_in_order();
+                round_clock clock(took, seconds);
+                uint64_t i = 1;
+                do {
                     value.store(i, std::memory_order_release);
                     until<Pauses>([&] { return value.load(std::memory_order_acquire) == i + 1; });
-                    note_time(took, start);
-                    if (i % 128 == 127) more = now_s() < until_s && took.size() < took.capacity();
-                }
+                    i += 2;
+                } while (clock.next());
                 value.store(LAST, std::memory_order_release);
             });
-            fill_percentiles(result, took);
+            fill_percentiles(result, took, WARM_ROUNDS);
         }, [&](outcome &, auto &&body) {
             body([&] {
                 for (uint64_t i = 1;; i += 2) {

@@ -20,11 +20,10 @@
 
 #include "item.hpp"
 #include "process_host.hpp"
+#include "rounds.hpp"
 
 namespace bench {
 
-constexpr size_t WARM_ROUNDS = 512;
-constexpr size_t MOST_ROUNDS = 1u << 21;
 constexpr double GRACE_S = 20;             /* what a repetition may take longer than asked */
 constexpr uint64_t WARM_FRAMES = 16;
 constexpr size_t FRAME_BYTES = 1u << 20;
@@ -32,12 +31,12 @@ constexpr size_t FRAME_WORDS = FRAME_BYTES / 8;
 constexpr uint32_t FRAMES_UNDER_WAY = 8;
 
 /* Frames are written and read whole, by the same two functions for everybody. */
-__attribute__((noinline)) inline void fill_frame(uint64_t *word, uint64_t number)
+BENCH_NOINLINE inline void fill_frame(uint64_t *word, uint64_t number)
 {
     for (size_t i = 0; i < FRAME_WORDS; i++) word[i] = number;
 }
 
-__attribute__((noinline)) inline bool frame_is(const uint64_t *word, uint64_t number)
+BENCH_NOINLINE inline bool frame_is(const uint64_t *word, uint64_t number)
 {
     uint64_t wrong = 0;
     for (size_t i = 0; i < FRAME_WORDS; i++) wrong |= word[i] ^ number;
@@ -102,7 +101,7 @@ outcome run_sides(const cpus &where, double seconds, Produce &&produce, Consume 
 
 /* Send numbered items from 1 until the time is over, then LAST. */
 template <class Way, class Item, class End>
-__attribute__((noinline)) void send_items(End &&opened, double seconds)
+BENCH_NOINLINE void send_items(End &&opened, double seconds)
 {
     auto &&end = opened.local();
     double until_s = now_s() + seconds;
@@ -120,7 +119,7 @@ __attribute__((noinline)) void send_items(End &&opened, double seconds)
 
 /* Receive and compare until LAST; the clock starts after the first chunk, when all is warm. */
 template <class Way, class Item, class End>
-__attribute__((noinline)) void receive_items(End &&opened, outcome &result)
+BENCH_NOINLINE void receive_items(End &&opened, outcome &result)
 {
     auto &&end = opened.local();
     uint64_t expected = 1;
@@ -157,73 +156,27 @@ outcome measure_rate(const cpus &where, double seconds)
 
 /* ---- Round trip: there by one way, back by another ------------------------------------------ */
 
-/* Room for times, written once, so that no page fault comes while measuring. */
-inline std::vector<uint32_t> room_for_times()
-{
-    std::vector<uint32_t> took(MOST_ROUNDS, 1);
-    took.clear();
-    return took;
-}
-
-/* The time-stamp counter, read when all before it is done. Without the fence the processor, sure
- * that its loop will end, reads the counter before the answer is there: raw round trips of 24 ns
- * instead of 100 and more were the consequence. */
-BENCH_INLINE uint64_t ticks_in_order()
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_lfence();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("isb" : : : "memory");
-#endif
-    return ticks();
-}
-
-BENCH_INLINE void note_time(std::vector<uint32_t> &took, uint64_t start)
-{
-    took.push_back(static_cast<uint32_t>(std::min<uint64_t>(ticks_in_order() - start, UINT32_MAX)));
-}
-
-inline void fill_percentiles(outcome &result, std::vector<uint32_t> &took)
-{
-    took.erase(took.begin(), took.begin() + static_cast<std::ptrdiff_t>(std::min(WARM_ROUNDS, took.size() / 2)));
-    std::sort(took.begin(), took.end());
-    size_t n = took.size();
-    auto at = [&](double part) {
-        return took[std::min(n - 1, static_cast<size_t>(part * static_cast<double>(n)))] * tick_ns();
-    };
-    result.p50_ns = at(0.5);
-    result.p99_ns = at(0.99);
-    result.p999_ns = at(0.999);
-    result.max_ns = took.back() * tick_ns();
-    result.items = n;
-    result.rate = 1e9 / result.p50_ns;
-}
-
 template <class Way, class Item, class Out, class In>
-__attribute__((noinline)) void serve(Out &&opened_out, In &&opened_in, std::vector<uint32_t> &took, double seconds)
+BENCH_NOINLINE void serve(Out &&opened_out, In &&opened_in, std::vector<uint32_t> &took, double seconds)
 {
     auto &&out_end = opened_out.local();
     auto &&in_end = opened_in.local();
-    double until_s = now_s() + seconds;
     Item out{}, in{};
     uint64_t number = 0;
-    bool more = true;
-    while (more) {
+    round_clock clock(took, seconds);
+    do {
         number++;
-        uint64_t start = ticks_in_order();
         out.stamp(number);
         out_end.send(out);
         in_end.receive(in);
         if (__builtin_expect(!in.is(number), 0)) wrong_item(number, in.word[0]);
-        note_time(took, start);
-        if (number % 64 == 0) more = now_s() < until_s && took.size() < took.capacity();
-    }
+    } while (clock.next());
     out.stamp(LAST);
     out_end.send(out);
 }
 
 template <class Way, class Item, class In, class Out>
-__attribute__((noinline)) void reply(In &&opened_in, Out &&opened_out)
+BENCH_NOINLINE void reply(In &&opened_in, Out &&opened_out)
 {
     auto &&in_end = opened_in.local();
     auto &&out_end = opened_out.local();
@@ -247,9 +200,9 @@ outcome measure_round_trip(const cpus &where, double seconds)
     return run_sides<Way>(where, seconds, [&](outcome &result, auto &&body) {
         typename Way::sender out(there);
         typename Way::receiver in(back);
-        auto took = room_for_times();
+        auto took = room_for_rounds(seconds);
         body([&] { serve<Way, Item>(out, in, took, seconds); });
-        fill_percentiles(result, took);
+        fill_percentiles(result, took, WARM_ROUNDS);
     }, [&](outcome &, auto &&body) {
         typename Way::receiver in(there);
         typename Way::sender out(back);

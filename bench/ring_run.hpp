@@ -24,8 +24,6 @@
 
 namespace bench {
 
-#define BENCH_NOINLINE __attribute__((noinline))
-
 /* What to make. */
 struct ring_setup {
     uint32_t capacity = 1024;
@@ -271,7 +269,7 @@ BENCH_NOINLINE consumed consume_in_place(Queue &queue, const job &j)
     uint32_t lasts = 0;
     while (lasts != Batch) {
         uint32_t n = end.read(Batch, [&](const Item &slot) __attribute__((always_inline)) {
-            if (__builtin_expect(slot.is(expected), 1)) {
+            if (__builtin_expect(slot.is_in_place(expected), 1)) {
                 expected++;
                 return;
             }
@@ -350,45 +348,6 @@ repetition run_in_place(const job &j)
 }
 
 /* ---- Round trip: there through one queue, back through another ------------------------------------ */
-
-constexpr size_t WARM_ROUNDS = 2048;
-constexpr uint64_t ROUNDS_PER_LOOK = 256;   /* at the slower clock that says when the time is over */
-
-/* One reading of the clock a round: where one ends the next begins, so no time is lost between. */
-class round_clock {
-public:
-    round_clock(std::vector<uint32_t> &all, double seconds)
-        : took(all), until_s(now_s() + seconds), before(ticks())
-    {
-    }
-    /* A round is over. False: it was the last. */
-    BENCH_INLINE bool next()
-    {
-        uint64_t now = ticks();
-        took.push_back(static_cast<uint32_t>(std::min<uint64_t>(now - before, UINT32_MAX)));
-        before = now;
-        return took.size() % ROUNDS_PER_LOOK != 0 || more();
-    }
-
-private:
-    BENCH_NOINLINE bool more()
-    {
-        bool time_left = now_s() < until_s && took.size() + ROUNDS_PER_LOOK <= took.capacity();
-        before = ticks();
-        return time_left;
-    }
-    std::vector<uint32_t> &took;
-    double until_s;
-    uint64_t before;
-};
-
-/* Room for a repetition's round trips, written once: no page faults while measuring. */
-inline std::vector<uint32_t> room_for_rounds(double seconds)
-{
-    std::vector<uint32_t> took(2 * WARM_ROUNDS + static_cast<size_t>(seconds * 3e7));
-    took.clear();
-    return took;
-}
 
 template <class Queue, class Item>
 BENCH_NOINLINE void serve(Queue &there, Queue &back, const job &j, std::vector<uint32_t> &took)

@@ -250,7 +250,7 @@ struct pipe_ends {
 
 /* Put numbered records from 1 until the time is over, then LAST. */
 template <class Contestant>
-__attribute__((noinline)) void put_all(Contestant &contestant, double seconds)
+BENCH_NOINLINE void put_all(Contestant &contestant, double seconds)
 {
     auto end = contestant.p;         /* a copy: its cursors stay in registers */
     double until_s = now_s() + seconds;
@@ -264,7 +264,7 @@ __attribute__((noinline)) void put_all(Contestant &contestant, double seconds)
 
 /* Seconds for one record, from the end of the first chunk on. */
 template <class Contestant>
-__attribute__((noinline)) double take_all(Contestant &contestant, uint64_t &records)
+BENCH_NOINLINE double take_all(Contestant &contestant, uint64_t &records)
 {
     auto end = contestant.c;
     uint64_t expected = 1, got = 0;

@@ -127,6 +127,7 @@ TERN_INLINE void tern_ring_commit(tern_ring_producer *p, uint32_t count)
         return;
     }
     p->tail += count;
+    tern__ring_ask_to_write_many(p, count, p->slot_size_bytes);
     tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
 }
 
@@ -145,6 +146,7 @@ TERN_INLINE const void *tern_ring_peek(tern_ring_consumer *c, uint32_t want, uin
     uint32_t whole = c->sequenced ? 1 : tern__ring_until_wrap(c->head, c->capacity_items);
     uint32_t n = tern__ring_available(c, want < whole ? want : whole);
     *got = n;
+    if (n && !c->sequenced) tern__ring_ask_to_read_many(c, n, c->slot_size_bytes);
     return n ? tern__ring_slot(c->items, c->head, c->capacity_items, c->slot_size_bytes) : NULL;
 }
 

@@ -32,10 +32,11 @@
 
 /* How far ahead an end asks for the lines of slots, but no farther than an eighth of the ring: so
  * many transfers under way at once cover the time that one of them takes. Larger items than the
- * second figure are left to the processor's own prefetcher. */
+ * second figure, and more at once than the third, are left to the processor's own prefetcher. */
 #define TERN__RING_LINE_BYTES 64u
 #define TERN__RING_AHEAD_BYTES 1024u
 #define TERN__RING_AHEAD_MAX_ITEM_BYTES 1024u
+#define TERN__RING_AHEAD_MAX_SPAN_BYTES 8192u
 
 /* ---- Slots ------------------------------------------------------------------------ */
 
@@ -76,31 +77,33 @@ TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_byt
     for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch(slot + at);
 }
 
-/* The same for small items, count of them at a time: each asks for what comes as far ahead. */
-TERN_INLINE void tern__ring_ask_to_write_many(tern_ring_producer *p, uint32_t count, uint32_t size_bytes)
+/* The lines of count items from index on, in one go. */
+TERN_INLINE void tern__ring_ask_for(unsigned char *items, uint32_t index, uint32_t count, uint32_t capacity_items,
+                                    uint32_t size_bytes, bool write)
 {
-    if (size_bytes >= TERN__RING_LINE_BYTES) return;
-    size_t end = (size_t)p->capacity_items * size_bytes, left = (size_t)count * size_bytes;
-    size_t at = (size_t)((p->tail + p->ahead_items) & (p->capacity_items - 1)) * size_bytes;
+    size_t end = (size_t)capacity_items * size_bytes, left = (size_t)count * size_bytes;
+    size_t at = (size_t)(index & (capacity_items - 1)) * size_bytes;
+    if (left > TERN__RING_AHEAD_MAX_SPAN_BYTES) return;
     for (; left > 0; left -= left < TERN__RING_LINE_BYTES ? left : TERN__RING_LINE_BYTES) {
-        tern_prefetch_write(p->items + at);
+        if (write) tern_prefetch_write(items + at);
+        else tern_prefetch(items + at);
         at += TERN__RING_LINE_BYTES;
         if (at >= end) at -= end;
     }
 }
 
+/* The same after count items were filled, or before so many are read: what comes as far ahead. */
+TERN_INLINE void tern__ring_ask_to_write_many(tern_ring_producer *p, uint32_t count, uint32_t size_bytes)
+{
+    tern__ring_ask_for(p->items, p->tail - count + p->ahead_items, count, p->capacity_items, size_bytes, true);
+}
+
 TERN_INLINE void tern__ring_ask_to_read_many(tern_ring_consumer *c, uint32_t count, uint32_t size_bytes)
 {
-    if (size_bytes >= TERN__RING_LINE_BYTES || c->limit - c->head <= c->ahead_items) return;
-    uint32_t filled = c->limit - c->head - c->ahead_items;
-    size_t end = (size_t)c->capacity_items * size_bytes;
-    size_t left = (size_t)(count < filled ? count : filled) * size_bytes;
-    size_t at = (size_t)((c->head + c->ahead_items) & (c->capacity_items - 1)) * size_bytes;
-    for (; left > 0; left -= left < TERN__RING_LINE_BYTES ? left : TERN__RING_LINE_BYTES) {
-        tern_prefetch(c->items + at);
-        at += TERN__RING_LINE_BYTES;
-        if (at >= end) at -= end;
-    }
+    if (c->limit - c->head <= c->ahead_items) return;
+    uint32_t known = c->limit - c->head - c->ahead_items;
+    tern__ring_ask_for(c->items, c->head + c->ahead_items, count < known ? count : known, c->capacity_items,
+                       size_bytes, false);
 }
 
 /* ---- A sequence in each slot ----------------------------------------------------- */
