@@ -16,13 +16,13 @@
 
 /* How often a consumer that has just drained the ring pauses before it looks again, so that the
  * next cache-line transfer carries more than one item. It pauses half as often after a single item,
- * which may have been an answer, and after more than half a ring: the producer is about to stand. */
+ * which may have been an answer, and not at all after a quarter of the ring or more, if that is as
+ * many bytes as the second figure: the producer is about to stand. Less than that says nothing, the
+ * producer fills it in the time of one look. */
 #ifndef TERN_RING_SLIP_PAUSES
 #  define TERN_RING_SLIP_PAUSES 16u
 #endif
-
-/* Half a ring of fewer items is no sign: the producer fills it in the time of one look. */
-#define TERN__RING_SLIP_MANY 256u
+#define TERN__RING_SLIP_BYTES 2048u
 
 /* How often a pop or peek that found nothing pauses before it says so: a caller that polls
  * harder keeps taking the producer's word away from it, and both lose by it. */
@@ -200,8 +200,9 @@ TERN_INLINE void tern__ring_check_slot(tern_ring_consumer *c, uint32_t slot_size
 TERN_INLINE void tern__ring_arm_slip(tern_ring_consumer *c)
 {
     uint32_t found = c->limit - c->head;
-    bool half = found == 1 || (found >= TERN__RING_SLIP_MANY && found > c->capacity_items / 2);
-    c->slip_pauses = (uint8_t)(half ? TERN_RING_SLIP_PAUSES / 2 : TERN_RING_SLIP_PAUSES);
+    c->slip_pauses = found == 1 ? TERN_RING_SLIP_PAUSES / 2 : TERN_RING_SLIP_PAUSES;
+    if (found >= c->capacity_items / 4 && (uint64_t)found * c->slot_size_bytes >= TERN__RING_SLIP_BYTES)
+        c->slip_pauses = 0;
 }
 
 /* Look where the producer is, after all known items were popped. True if there
