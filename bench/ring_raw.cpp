@@ -90,8 +90,9 @@ class buffer {
 public:
     static constexpr uint32_t CHUNKS = MEDIUM / Chunk;
     static constexpr unsigned LINE_BYTES = 64;
+    static constexpr unsigned AHEAD_BYTES = 512;
     static constexpr uint32_t PER_LINE = Size < LINE_BYTES ? LINE_BYTES / Size : 1;   /* items */
-    static constexpr uint32_t AHEAD = Size < 512 ? 512 / Size : 1;                    /* items */
+    static constexpr uint32_t AHEAD = Size < AHEAD_BYTES ? AHEAD_BYTES / Size : 1;                  /* items */
     struct alignas(128) turn {
         std::atomic<uint64_t> value{0};
     };
@@ -215,6 +216,9 @@ void add()
     enter("raw/line round trip", MEDIUM, c, run_line<true>);
     hand_over<8, false, 32, 64, 128, 256, 512>("raw/hand-over 8 B");
     hand_over<8, true, 32, 64, 128, 256, 512>("raw/hand-over 8 B joined");
+    hand_over<16, false, 32, 64, 128, 256, 512>("raw/hand-over 16 B");
+    hand_over<64, false, 8, 16, 64, 128, 256>("raw/hand-over 64 B");
+    hand_over<256, false, 4, 8, 16, 64, 256>("raw/hand-over 256 B");
     hand_over<1024, false, 1, 4, 16, 64, 256>("raw/hand-over 1 KiB");
 }
 
