@@ -49,6 +49,11 @@ TERN_INLINE uint64_t tern__time_left(uint64_t deadline_ns)
     return deadline_ns > now ? deadline_ns - now : 0;
 }
 
+/* Picoseconds that tern_cpu_relax() takes on this processor; 0: it does nothing. Some need 1 ns and some
+ * more than 40. Measured at each call, a few microseconds, and the least of all calls is the answer:
+ * the first ones may come before the processor has reached its speed. */
+uint32_t tern__pause_ps(void);
+
 #ifdef __cplusplus
 #  define TERN__THREAD_LOCAL thread_local
 #else

@@ -194,6 +194,13 @@ tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_
     return tern__ring_attach_producer(p, memory, size_bytes, TERN_RING_MAGIC);
 }
 
+/* A time in pauses, as many as a view can hold. */
+static uint8_t ring_pauses(uint32_t ns, uint32_t pause_ps)
+{
+    uint32_t pauses = pause_ps ? (ns * 1000 + pause_ps / 2) / pause_ps : 0;
+    return (uint8_t)(pauses < UINT8_MAX ? pauses : UINT8_MAX);
+}
+
 tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes, uint32_t magic)
 {
     struct tern_ring_geometry g;
@@ -215,6 +222,10 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     c->slot_size_bytes = g.slot_size_bytes;
     c->head = c->limit = c->released = head;
     c->ahead_items = ring_ahead_items(&g);
+    uint32_t pause_ps = tern__pause_ps();
+    c->slip_one_pauses = ring_pauses(TERN__RING_SLIP_ONE_NS, pause_ps);
+    c->slip_many_pauses = ring_pauses(TERN__RING_SLIP_MANY_NS, pause_ps);
+    c->empty_pauses = ring_pauses(TERN__RING_EMPTY_NS, pause_ps);
     c->shared = shared;
     c->items = ring_items_of(shared);
     tern_ring_consumer_release_every(c, 256);

@@ -61,3 +61,34 @@ const char *tern_wait_backend(void)
 {
     return tern__os_current->name;
 }
+
+/* ---- Pauses --------------------------------------------------------------------------- */
+
+#if defined(__wasm__)
+uint32_t tern__pause_ps(void)
+{
+    return 0;
+}
+#else
+
+enum {
+    WAIT_PAUSES = 128,         /* that are measured at once */
+    WAIT_UNKNOWN_NS = 1536     /* for them where the clock stands still */
+};
+static tern_a32 wait_least_ns; /* for them; 0: not measured yet */
+
+uint32_t tern__pause_ps(void)
+{
+    /* relaxed: a number by itself; of two threads that measure at once the later store stays */
+    uint32_t least = tern_a32_load_relaxed(&wait_least_ns);
+    for (int i = 0; i < 4; i++) {
+        uint64_t start = tern_now_ns();
+        for (uint32_t n = 0; n != WAIT_PAUSES; n++) tern_cpu_relax();
+        uint64_t took = tern_now_ns() - start;
+        if (took != 0 && took < UINT32_MAX / 1000 && (least == 0 || took < least)) least = (uint32_t)took;
+    }
+    if (least == 0) least = WAIT_UNKNOWN_NS;
+    tern_a32_store_relaxed(&wait_least_ns, least);   /* relaxed: as above */
+    return least * 1000 / WAIT_PAUSES;
+}
+#endif

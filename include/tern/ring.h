@@ -146,6 +146,7 @@ typedef struct tern_ring_consumer {
     uint32_t released;           /* head as last published */
     uint32_t release_every_items;
     uint8_t slip_pauses;         /* before the look that follows the last known item; see ring_slots.h */
+    uint8_t slip_one_pauses, slip_many_pauses, empty_pauses;   /* the times there, in pauses of this processor */
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the producer's word made no sense */
     tern__spin spin;      /* what came of spinning in *_wait */

@@ -38,7 +38,7 @@ TERN_INLINE bool tern__ring_pop_sequenced(tern_ring_consumer *c, void *item, uin
 {
     uint32_t slot_bytes = (uint32_t)tern__ring_sequenced_slot_bytes(size_bytes);
     if (TERN_UNLIKELY(!tern__ring_slot_is_filled(c, slot_bytes)) && !tern__ring_try_see_items(c)) return false;
-    c->slip_pauses = TERN_RING_SLIP_PAUSES / 2;   /* as after any single item */
+    c->slip_pauses = c->slip_one_pauses;
     tern_copy_from_shared(item, tern__ring_slot(c->items, c->head, c->capacity_items, slot_bytes), size_bytes);
     tern__ring_advance(c, 1);
     c->limit = c->head;

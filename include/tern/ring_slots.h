@@ -14,21 +14,18 @@
 #  error "include <tern/ring.h>, not ring_slots.h"
 #endif
 
-/* How often a consumer that has just drained the ring pauses before it looks again, so that the
- * next cache-line transfer carries more than one item. It pauses half as often after a single item,
- * which may have been an answer, and not at all after a quarter of the ring or more, if that is as
- * many bytes as the second figure: the producer is about to stand. Less than that says nothing, the
- * producer fills it in the time of one look. */
-#ifndef TERN_RING_SLIP_PAUSES
-#  define TERN_RING_SLIP_PAUSES 16u
-#endif
+/* How long a consumer that has just drained the ring pauses before it looks again, so that the
+ * next cache-line transfer carries more than one item: as long as two transfers take. After a single
+ * item, which may have been an answer, about one, so that the next look meets the next answer. And
+ * not at all after a quarter of the ring or more, if that is as many bytes as the third figure: the
+ * producer is about to stand. Less than that says nothing, it is filled in the time of one look. */
+#define TERN__RING_SLIP_MANY_NS 210u
+#define TERN__RING_SLIP_ONE_NS 130u
 #define TERN__RING_SLIP_BYTES 2048u
 
-/* How often a pop or peek that found nothing pauses before it says so: a caller that polls
+/* How long a pop or peek that found nothing pauses before it says so: a caller that polls
  * harder keeps taking the producer's word away from it, and both lose by it. */
-#ifndef TERN_RING_EMPTY_PAUSES
-#  define TERN_RING_EMPTY_PAUSES 3u
-#endif
+#define TERN__RING_EMPTY_NS 40u
 
 /* How far ahead an end asks for the lines of slots, but no farther than an eighth of the ring: so
  * many transfers under way at once cover the time that one of them takes. Larger items than the
@@ -200,7 +197,7 @@ TERN_INLINE void tern__ring_check_slot(tern_ring_consumer *c, uint32_t slot_size
 TERN_INLINE void tern__ring_arm_slip(tern_ring_consumer *c)
 {
     uint32_t found = c->limit - c->head;
-    c->slip_pauses = found == 1 ? TERN_RING_SLIP_PAUSES / 2 : TERN_RING_SLIP_PAUSES;
+    c->slip_pauses = found == 1 ? c->slip_one_pauses : c->slip_many_pauses;
     if (found >= c->capacity_items / 4 && (uint64_t)found * c->slot_size_bytes >= TERN__RING_SLIP_BYTES)
         c->slip_pauses = 0;
 }
@@ -233,7 +230,7 @@ TERN_INLINE bool tern__ring_try_see_items(tern_ring_consumer *c)
 {
     if (tern__ring_see_items(c)) return true;
 #if !defined(TERN_MODEL)
-    for (uint32_t i = 0; i != TERN_RING_EMPTY_PAUSES; i++) tern_cpu_relax();
+    for (uint32_t i = 0; i != c->empty_pauses; i++) tern_cpu_relax();
 #endif
     return false;
 }

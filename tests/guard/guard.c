@@ -28,6 +28,7 @@ static struct stream make_stream(void)
     CHECK(tern_stream_format(stream.memory, size, &desc) == TERN_OK);
     CHECK(tern_stream_attach_producer(&stream.p, stream.memory, size) == TERN_OK);
     CHECK(tern_stream_attach_consumer(&stream.c, stream.memory, size) == TERN_OK);
+    fix_pauses(&stream.c.ring);
     return stream;
 }
 

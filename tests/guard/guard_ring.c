@@ -21,6 +21,7 @@ static struct ring make_ring(uint32_t item_size_bytes, uint32_t flags)
     CHECK(tern_ring_format(ring.memory, size, &desc) == TERN_OK);
     CHECK(tern_ring_attach_producer(&ring.p, ring.memory, size) == TERN_OK);
     CHECK(tern_ring_attach_consumer(&ring.c, ring.memory, size) == TERN_OK);
+    fix_pauses(&ring.c);
     return ring;
 }
 

@@ -214,6 +214,11 @@ extern "C" inline uint64_t tern_now_ns(void)
     return 0;
 }
 
+extern "C" inline uint32_t tern__pause_ps(void)
+{
+    return 0;
+}
+
 // ---- Runner ----------------------------------------------------------------------------------
 
 struct model_suite {
