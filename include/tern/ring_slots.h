@@ -20,7 +20,7 @@
  * not at all after a quarter of the ring or more, if that is as many bytes as the third figure: the
  * producer is about to stand. Less than that says nothing, it is filled in the time of one look. */
 #define TERN__RING_SLIP_MANY_NS 210u
-#define TERN__RING_SLIP_ONE_NS 130u
+#define TERN__RING_SLIP_ONE_NS 145u
 #define TERN__RING_SLIP_BYTES 2048u
 
 /* How long a pop or peek that found nothing pauses before it says so: a caller that polls

@@ -31,11 +31,11 @@ static void expect_pauses(uint64_t pauses_128_ns, uint32_t one, uint32_t many, u
 static void ring_pauses_follow_the_processor_and_the_least_of_all_looks_counts(void **state)
 {
     (void)state;
-    expect_pauses(0, 11, 18, 3);                        /* the clock stands still: 12 ns are taken for granted */
-    expect_pauses(UINT64_MAX / 2, 11, 18, 3);           /* and so when it makes no sense */
-    expect_pauses(128 * 40, 11, 18, 3);                 /* slower than before: interrupted, or not yet at its speed */
-    expect_pauses(128 * 5, 26, 42, 8);
-    expect_pauses(128, 130, 210, 40);
+    expect_pauses(0, 12, 18, 3);                        /* the clock stands still: 12 ns are taken for granted */
+    expect_pauses(UINT64_MAX / 2, 12, 18, 3);           /* and so when it makes no sense */
+    expect_pauses(128 * 40, 12, 18, 3);                 /* slower than before: interrupted, or not yet at its speed */
+    expect_pauses(128 * 5, 29, 42, 8);
+    expect_pauses(128, 145, 210, 40);
     expect_pauses(64, 255, 255, 80);                    /* as many as fit */
     expect_pauses(128 * 5, 255, 255, 80);
 }
