@@ -217,8 +217,9 @@ TERN_INLINE bool tern__ring_see_items(tern_ring_consumer *c)
     c->slip_pauses = 0;
     if (c->sequenced ? !tern__ring_slot_is_filled(c, c->slot_size_bytes) : !tern__ring_load_tail(c)) {
         if (c->sequenced) tern__ring_check_slot(c, c->slot_size_bytes);
-        /* have the next slot's line here when its item comes */
-        tern_prefetch(tern__ring_slot(c->items, c->head, c->capacity_items, c->slot_size_bytes));
+        /* have the next slot here when its item comes; of several lines the producer would miss the first */
+        if (c->slot_size_bytes <= TERN__RING_LINE_BYTES)
+            tern_prefetch(tern__ring_slot(c->items, c->head, c->capacity_items, c->slot_size_bytes));
         return false;
     }
     tern__ring_arm_slip(c);
