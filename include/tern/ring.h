@@ -43,7 +43,8 @@
  * peek that finds nothing pauses for a moment (40 ns), so that a loop which tries again
  * at once does not take the line from the end that is about to write it. The first look
  * after a run of items waits for up to 210 ns, so that it meets more than one new item;
- * after a single item 145 ns. Attach measures what a pause instruction takes, which costs it some microseconds.
+ * after a single item 145 ns. To know how many pause instructions that is, attaching a
+ * consumer takes some microseconds.
  */
 #ifndef TERN_RING_H
 #define TERN_RING_H

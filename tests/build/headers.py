@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Each public header alone, in each language, by each compiler, natively and as wasm32; the
 typed ring instantiated in each language; atomics in include/tern/atomic.h alone."""
+import platform
 import re
 import tempfile
 from pathlib import Path
 
-from tap import ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Tap, compiler, compilers, expect, expect_failure, run
+from tap import (ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Skipped, Tap, compiler, compilers, expect,
+                 expect_failure, run)
 
 # a part of another header: ring_inline.h and the others of such a name, and what ring_inline.h is made of
 PARTS = sorted(path.name for path in (ROOT / 'include/tern').glob('*_*.h'))
@@ -105,6 +107,24 @@ def part_refuses(name):
                    lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'], input=f'#include <tern/{name}>\n'))
 
 
+PUSH = '''#include <tern/ring.h>
+TERN_RING_DEFINE(numbers, uint64_t)
+bool push(tern_ring_producer *p, uint64_t number);
+bool push(tern_ring_producer *p, uint64_t number) { return numbers_push(p, &number); }
+'''
+
+
+def push_asks_for_its_line(pair):
+    """As the owner, though the compiler is not told that the processor can: a push takes several times as long else."""
+    if platform.machine() != 'x86_64':
+        raise Skipped('not an x86-64')
+    for flags in [], ['-march=native']:
+        command = [*compiler(pair, 'c11'), '-O2', *flags, *INCLUDE, '-S', '-o', '-', '-']
+        expect('prefetchw' in run(command, input=PUSH), f'{pair[0]} {" ".join(flags)}: no prefetchw in a push')
+        expect('prefetchw' not in run(command, input=PUSH.replace('numbers_push(p, &number)', 'p && number')),
+               'prefetchw where nothing is pushed: the check finds it anywhere')
+
+
 def atomics_in(files):
     return [f'{path.relative_to(ROOT)}:{number}: {line.strip()}' for path in files
             for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1) if ATOMICS.search(line)]
@@ -135,6 +155,7 @@ def main(folder):
             tap.case(f'generic calls compile: {pair[0]} {standard}', compile_generic, pair, standard)
         for standard in 'c11', 'c++11', 'c++20':
             tap.case(f'typed ring runs: {pair[0]} {standard}', run_typed, pair, standard, folder)
+        tap.case(f'push asks for its line as the owner: {pair[0]}', push_asks_for_its_line, pair)
     tap.case('TERN_NONBLOCKING hides every blocking call', hidden_without_blocking)
     for name in PARTS:
         tap.case(f'{name} refuses to be included alone', part_refuses, name)
