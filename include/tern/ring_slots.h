@@ -80,7 +80,7 @@ TERN_INLINE void tern__ring_ask_for(unsigned char *items, uint32_t index, uint32
 {
     size_t end = (size_t)capacity_items * size_bytes, left = (size_t)count * size_bytes;
     size_t at = (size_t)(index & (capacity_items - 1)) * size_bytes;
-    if (left > TERN__RING_AHEAD_MAX_SPAN_BYTES) return;
+    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES || left > TERN__RING_AHEAD_MAX_SPAN_BYTES) return;
     for (; left > 0; left -= left < TERN__RING_LINE_BYTES ? left : TERN__RING_LINE_BYTES) {
         if (write) tern_prefetch_write(items + at);
         else tern_prefetch(items + at);
