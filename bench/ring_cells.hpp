@@ -10,7 +10,8 @@
  * installed) is a contestant less; nothing else has to know.
  *
  * Built with BENCH_FEW, which is how the tests build it, there are only some cells of each kind: the
- * rest is what takes a minute and more to compile.
+ * rest is what takes a minute and more to compile. With BENCH_PUSH_AND_POP there are those by which
+ * the price of Tern's checks is told.
  *
  * Each file's names are in a namespace with a name: gcc 12 takes enter_all<queue> of two
  * files for the same function where both queues are in an unnamed one.
@@ -54,17 +55,24 @@ constexpr uint32_t SMALL = 64, MEDIUM = 1024, LARGE = 65536;   /* capacities */
 
 using run_fn = repetition (*)(const job &);
 
-#if defined(BENCH_FEW)
+#if defined(BENCH_FEW) || defined(BENCH_PUSH_AND_POP)
 struct few_cell {
     std::string_view op;
     unsigned size;
     uint32_t capacity;
 };
+#if defined(BENCH_PUSH_AND_POP)   /* hardening_google */
+constexpr few_cell FEW_CELLS[] = {
+    { "single", 8, MEDIUM }, { "single", 64, MEDIUM }, { "single", 256, MEDIUM }, { "batch 32", 8, MEDIUM },
+    { "batch 32", 64, MEDIUM }, { "round trip", 8, MEDIUM },
+};
+#else
 constexpr few_cell FEW_CELLS[] = {
     { "round trip", 56, MEDIUM }, { "round trip", 1024, MEDIUM }, { "single", 8, SMALL },
     { "producer slower", 256, MEDIUM }, { "consumer slower", 256, MEDIUM }, { "batch 8", 16, SMALL },
     { "batch 32", 64, MEDIUM }, { "zero-copy 32", 64, SMALL }, { "zero-copy 32", 1024, MEDIUM },
 };
+#endif
 constexpr bool built(std::string_view op, unsigned size, uint32_t capacity)
 {
     for (const few_cell &c : FEW_CELLS)
