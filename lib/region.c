@@ -16,6 +16,14 @@
 #define TERN__CREATOR() 0u
 #endif
 
+uint32_t tern__fork_generation;
+
+bool tern__region_is_inherited(const tern_region *region)
+{
+    /* memory that the caller shares by its own means may well be shared with its children */
+    return region->mapping_size_bytes != 0 && region->generation != tern__fork_generation;
+}
+
 static uint64_t region_round_up(uint64_t value, uint64_t step)
 {
     return (value + step - 1) / step * step;
@@ -24,9 +32,9 @@ static uint64_t region_round_up(uint64_t value, uint64_t step)
 /* All but the total size; false if there can be no such region. */
 static bool region_geometry_from_desc(struct tern_region_geometry *g, const tern_region_desc *desc)
 {
-    const tern_region_desc defaults = { 0, 0, 0, 0 };
+    const tern_region_desc defaults = { 0, 0, 0, 0, 0 };
     if (!desc) desc = &defaults;
-    if (desc->domain > TERN_DOMAIN_SERVER) return false;
+    if (desc->domain > TERN_DOMAIN_SERVER || (desc->flags & ~(uint32_t)TERN_REGION_HUGE_PAGES)) return false;
     if (desc->max_objects > TERN_REGION_MAX_OBJECTS || desc->max_peers > TERN_REGION_MAX_PEERS) return false;
     tern__memset(g, 0, sizeof *g);
     g->layout_version = TERN_LAYOUT_VERSION;
@@ -105,7 +113,7 @@ static tern_status region_load_geometry(struct tern_region_geometry *g, const vo
     if (g->check != tern__geometry_check(g, sizeof *g)) return TERN_ERR_CORRUPT;
 
     struct tern_region_geometry expected;
-    tern_region_desc desc = { g->session, g->max_objects, g->max_peers, g->domain };
+    tern_region_desc desc = { g->session, g->max_objects, g->max_peers, g->domain, 0 };
     if (g->max_objects == 0 || g->max_peers == 0) return TERN_ERR_CORRUPT;
     if (!region_geometry_from_desc(&expected, &desc) || g->heap_offset_bytes != expected.heap_offset_bytes)
         return TERN_ERR_CORRUPT;
@@ -237,8 +245,9 @@ static tern_status region_search(const tern_region *region, const char name[TERN
 tern_status tern_region_find(const tern_region *region, const char *name, uint32_t type, tern_object *object)
 {
     char wanted[TERN_NAME_BYTES];
-    tern_a32 *link = &region->shared->first;
     tern__memset(object, 0, sizeof *object);
+    if (tern__region_is_inherited(region)) return TERN_ERR_STATE;
+    tern_a32 *link = &region->shared->first;
     if (!region_copy_name(wanted, name)) return TERN_ERR_ARGUMENT;
     tern_status status = region_search(region, wanted, &link, object);
     if (status == TERN_ERR_NOT_FOUND || status == TERN_ERR_CORRUPT) return status;
@@ -300,8 +309,9 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
 {
     char wanted[TERN_NAME_BYTES];
     uint32_t index, no_domains = 0;
-    tern_a32 *link = &region->shared->first;
     tern__memset(object, 0, sizeof *object);
+    if (tern__region_is_inherited(region)) return TERN_ERR_STATE;
+    tern_a32 *link = &region->shared->first;
     if (!region_copy_name(wanted, name) || type == 0 || size_bytes == 0) return TERN_ERR_ARGUMENT;
     tern_status status = region_search(region, wanted, &link, object);
     if (status == TERN_ERR_CORRUPT) return status;
@@ -331,6 +341,7 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
 
 void tern_region_publish(tern_region *region, const tern_object *object, tern_status outcome)
 {
+    if (tern__region_is_inherited(region)) return;
     struct tern_region_entry *entry = &region->directory[object->index];
     tern_copy_to_shared(&entry->offset_bytes, &object->offset_bytes, sizeof object->offset_bytes);
     tern_copy_to_shared(&entry->size_bytes, &object->size_bytes, sizeof object->size_bytes);
@@ -347,6 +358,7 @@ bool tern_region_next(const tern_region *region, uint64_t *cursor, tern_object *
 {
     bool corrupt = false;
     uint32_t at = (uint32_t)*cursor, steps = (uint32_t)(*cursor >> 32);
+    if (tern__region_is_inherited(region)) return false;
     if (at > region->max_objects || steps >= region->max_objects) return false;
     uint32_t next = region_follow(region, at ? &region->directory[at - 1].next : &region->shared->first, &corrupt);
     if (corrupt || next == 0) return false;

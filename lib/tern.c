@@ -20,5 +20,8 @@
 #include "os/none.c"
 #include "os/eventfd.c"
 #include "os/barrier.c"
+#include "os/shm_mappings.c"
+#include "os/shm_guard.c"
+#include "os/shm_huge.c"
 #include "os/shm_linux.c"
 #include "os/shm_none.c"

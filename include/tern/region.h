@@ -101,7 +101,15 @@ typedef struct tern_region_desc {
     uint32_t max_objects;    /* 0: 64 */
     uint32_t max_peers;      /* 0: 64 */
     uint32_t domain;         /* of the creator: TERN_DOMAIN_* */
+    uint32_t flags;          /* TERN_REGION_HUGE_PAGES */
 } tern_region_desc;
+
+/** For tern_shm_create(), of no effect on a caller's own memory. Anonymous: the memory is huge pages of
+ *  the system's pool (/proc/sys/vm/nr_hugepages), all of them taken at once, and the size is rounded up
+ *  to them; TERN_ERR_NO_SPACE if there are not enough. Named: /dev/shm has none of that pool, so this is
+ *  advice: the kernel puts transparent huge pages there if /sys/kernel/mm/transparent_hugepage/shmem_enabled
+ *  allows it and it finds any, and otherwise the region has small ones, without an error. */
+enum { TERN_REGION_HUGE_PAGES = 1 };
 
 /** Who attaches. */
 typedef struct tern_attach_desc {
@@ -119,6 +127,7 @@ typedef struct tern_region {
     int fd;                  /* the rest is private; shm.h: descriptor, or -1 */
     uint64_t heap_offset_bytes;
     size_t mapping_size_bytes; /* shm.h: bytes to unmap, 0 if the memory is the caller's */
+    uint32_t generation;     /* shm.h: of the process that mapped it; after a fork the view is the parent's */
     struct tern_region_shared *shared;
     struct tern_region_entry *directory;
 } tern_region;
@@ -200,7 +209,8 @@ TERN_API tern_status tern_region_inspect(tern_region_info *info, const void *mem
  * @param object out: where it is, bounded by the region
  * @return TERN_OK; TERN_ERR_NOT_FOUND; TERN_ERR_NOT_READY: being formatted;
  *         TERN_ERR_MISMATCH: another type; TERN_ERR_FULL: its adder found no room;
- *         TERN_ERR_DOMAIN; TERN_ERR_ARGUMENT; TERN_ERR_CORRUPT
+ *         TERN_ERR_DOMAIN; TERN_ERR_ARGUMENT; TERN_ERR_CORRUPT; TERN_ERR_STATE: the view is
+ *         a fork's parent's, see shm.h
  *
  * Role: any. Progress: wait-free, at most max_objects steps.
  * Order: acquire [REGION-1], [REGION-2]. Crash: changes nothing.
@@ -217,7 +227,7 @@ TERN_API tern_status tern_region_find(const tern_region *region, const char *nam
  * @return TERN_OK; TERN_ERR_EXISTS: the name is there already, use find;
  *         TERN_ERR_FULL: no room in the directory or the heap;
  *         TERN_ERR_ARGUMENT: no name, one longer than 31 bytes, or no size;
- *         TERN_ERR_CORRUPT
+ *         TERN_ERR_CORRUPT; TERN_ERR_STATE: the view is a fork's parent's, see shm.h
  *
  * Role: any. Progress: lock-free. Order: release [REGION-1].
  * Crash: dying before publish leaves the name NOT_READY.

@@ -37,9 +37,32 @@ int tern_shm_fd(const tern_region *region)
     return -1;
 }
 
+int tern_shm_share(const tern_region *region)
+{
+    (void)region;
+    return -1;
+}
+
 void tern_shm_close(tern_region *region)
 {
     (void)shm_refuse(region);
+}
+
+tern_status tern_shm_status(const tern_region *region)
+{
+    return region->shared ? TERN_OK : TERN_ERR_STATE;   /* the caller's own memory */
+}
+
+tern_status tern_shm_guard(bool on)
+{
+    (void)on;
+    return TERN_ERR_UNSUPPORTED;
+}
+
+bool tern_shm_name_is_current(const tern_region *region, const char *name)
+{
+    (void)region, (void)name;
+    return false;
 }
 
 tern_status tern_shm_unlink(const char *name)

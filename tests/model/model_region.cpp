@@ -44,7 +44,7 @@ struct region_memory {
         model_watch(heap, all + g.heap_offset_bytes, 512, 16);
     }
     static bool geometry_of(tern_region_geometry *g, const tern_region_desc *desc);
-    static tern_region_desc description() { return { 0, 4, 1, 0 }; }
+    static tern_region_desc description() { return { 0, 4, 1, 0, 0 }; }
     void format()
     {
         tern_region_desc desc = description();

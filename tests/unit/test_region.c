@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 enum { SIZE = 64 * 1024 };
-static const tern_region_desc SMALL = { 7, 4, 2, TERN_DOMAIN_SERVER };
+static const tern_region_desc SMALL = { 7, 4, 2, TERN_DOMAIN_SERVER, 0 };
 static const tern_attach_desc SESSION_7 = { 7, TERN_DOMAIN_WORKER };
 
 static void *make(tern_region *region)
@@ -26,10 +26,10 @@ static void region_format_refuses_bad_input(void **state)
     assert_status(tern_region_format(NULL, SIZE, NULL), TERN_ERR_ARGUMENT);
     assert_status(tern_region_format(memory + 4, SIZE - 64, NULL), TERN_ERR_ALIGNMENT);
     assert_status(tern_region_format(memory, least - 1, NULL), TERN_ERR_MEMORY);
-    assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 70000, 0, 0 }), TERN_ERR_ARGUMENT);
-    assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 0, 70000, 0 }), TERN_ERR_ARGUMENT);
-    assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 0, 0, 3 }), TERN_ERR_ARGUMENT);
-    assert_int_equal(tern_region_size(&(tern_region_desc){ 0, 0, 0, 3 }), 0);
+    assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 70000, 0, 0, 0 }), TERN_ERR_ARGUMENT);
+    assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 0, 70000, 0, 0 }), TERN_ERR_ARGUMENT);
+    assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 0, 0, 3, 0 }), TERN_ERR_ARGUMENT);
+    assert_int_equal(tern_region_size(&(tern_region_desc){ 0, 0, 0, 3, 0 }), 0);
     for (size_t i = 0; i < SIZE; i++) assert_int_equal(memory[i], 0);
     assert_status(tern_region_format(memory, least, NULL), TERN_OK);
     free(memory);
@@ -288,7 +288,7 @@ static void region_concurrent_adders_agree_on_each_name(void **state)
         struct adder adders[THREADS];
         pthread_t threads[THREADS];
         uint32_t made = 0;
-        assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 16 * THREADS, 0, 0 }), TERN_OK);
+        assert_status(tern_region_format(memory, SIZE, &(tern_region_desc){ 0, 16 * THREADS, 0, 0, 0 }), TERN_OK);
         memset(adders, 0, sizeof adders);
         for (int i = 0; i < THREADS; i++) {
             adders[i].memory = memory;

@@ -103,7 +103,7 @@ static void shm_bad_arguments_leave_nothing(void **state)
     }
     assert_status(tern_shm_open(&region, NULL, NULL), TERN_ERR_ARGUMENT);
     assert_status(tern_shm_create(&region, name, 100, NULL), TERN_ERR_MEMORY);
-    assert_status(tern_shm_create(&region, name, SIZE, &(tern_region_desc){ 0, 0, 0, 99 }), TERN_ERR_ARGUMENT);
+    assert_status(tern_shm_create(&region, name, SIZE, &(tern_region_desc){ 0, 0, 0, 99, 0 }), TERN_ERR_ARGUMENT);
     assert_status(tern_shm_open_fd(&region, -1, NULL), TERN_ERR_ARGUMENT);
     assert_int_equal(access(path, F_OK), -1);
     longest[200] = '\0';
@@ -319,7 +319,7 @@ static void shm_session_is_checked(void **state)
 {
     (void)state;
     tern_region a, b;
-    assert_status(tern_shm_create(&a, name, SIZE, &(tern_region_desc){ 99, 0, 0, TERN_DOMAIN_MAIN }), TERN_OK);
+    assert_status(tern_shm_create(&a, name, SIZE, &(tern_region_desc){ 99, 0, 0, TERN_DOMAIN_MAIN, 0 }), TERN_OK);
     assert_int_equal(a.domain, TERN_DOMAIN_MAIN);
     assert_status(tern_shm_open(&b, name, NULL), TERN_ERR_SESSION);
     assert_status(tern_shm_open(&b, name, &(tern_attach_desc){ 98, 0 }), TERN_ERR_SESSION);
