@@ -107,8 +107,8 @@ typedef struct tern_region_desc {
 /** For tern_shm_create(), of no effect on a caller's own memory. Anonymous: the memory is huge pages of
  *  the system's pool (/proc/sys/vm/nr_hugepages), all of them taken at once, and the size is rounded up
  *  to them; TERN_ERR_NO_SPACE if there are not enough. Named: /dev/shm has none of that pool, so this is
- *  advice: the kernel puts transparent huge pages there if /sys/kernel/mm/transparent_hugepage/shmem_enabled
- *  allows it and it finds any, and otherwise the region has small ones, without an error. */
+ *  advice: the kernel is asked to make transparent huge pages of the small ones (Linux 6.1), for each
+ *  whole 2 MiB, and where it has or allows none the region stays as it is, without an error. */
 enum { TERN_REGION_HUGE_PAGES = 1 };
 
 /** Who attaches. */

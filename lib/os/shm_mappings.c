@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAPPINGS_BLOCK_ENTRIES = 64 };
+enum { MAPPINGS_BLOCK_ENTRIES = 64, MAPPINGS_HUGE_BYTES = 2 << 20 };
 
 struct mappings_entry {
     bool used, lost;
@@ -144,10 +144,30 @@ int tern__mapping_keep(int fd)
     return fd;
 }
 
+/* Large files at a multiple of a huge page's size: elsewhere the kernel can't put any behind them,
+ * whoever asks for it. Space for that is reserved first, and what is too much given back. */
+static void *mappings_map_file(int fd, size_t size_bytes)
+{
+    const size_t huge = MAPPINGS_HUGE_BYTES;
+    if (size_bytes < huge || size_bytes > SIZE_MAX / 2) return mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    unsigned char *space = (unsigned char *)mmap(NULL, size_bytes + huge, PROT_NONE,
+                                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED) return MAP_FAILED;
+    size_t before = (0 - (uintptr_t)space) % huge;
+    void *memory = mmap(space + before, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (memory == MAP_FAILED) {   /* huge pages that are larger still: the kernel knows a place */
+        munmap(space, size_bytes + huge);
+        return mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
+    if (before) munmap(space, before);
+    if (before != huge) munmap(space + before + size_bytes, huge - before);
+    return memory;
+}
+
 void *tern__mapping_map(int fd, size_t size_bytes)
 {
     pthread_mutex_lock(&mappings_lock);
-    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *memory = mappings_map_file(fd, size_bytes);
     if (memory != MAP_FAILED && madvise(memory, size_bytes, MADV_DONTFORK) != 0) {
         int why = errno;
         munmap(memory, size_bytes);
