@@ -148,7 +148,7 @@ int tern__mapping_keep(int fd)
  * whoever asks for it. Space for that is reserved first, and what is too much given back. */
 static void *mappings_map_file(int fd, size_t size_bytes)
 {
-    const size_t huge = MAPPINGS_HUGE_BYTES;
+    const size_t huge = MAPPINGS_HUGE_BYTES, page = (size_t)sysconf(_SC_PAGESIZE);
     if (size_bytes < huge || size_bytes > SIZE_MAX / 2) return mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     unsigned char *space = (unsigned char *)mmap(NULL, size_bytes + huge, PROT_NONE,
                                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -160,7 +160,8 @@ static void *mappings_map_file(int fd, size_t size_bytes)
         return mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     }
     if (before) munmap(space, before);
-    if (before != huge) munmap(space + before + size_bytes, huge - before);
+    size_t end = before + (size_bytes + page - 1) / page * page;   /* the file's size may be any */
+    if (end < size_bytes + huge) munmap(space + end, size_bytes + huge - end);
     return memory;
 }
 
