@@ -152,7 +152,7 @@ static int kill_some(uint32_t processes, uint32_t rounds, uint32_t kills, uint64
     int killed = 0;
     for (uint32_t i = 0; i < kills; i++) {
         uint32_t worker = (uint32_t)(next_random(random) % processes);
-        nanosleep(&(struct timespec){ .tv_nsec = (long)(next_random(random) % 8000000) }, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = (long)(next_random(random) % 2000000) }, NULL);
         kill(workers[worker], SIGKILL);
         if (!ended_well(worker)) return -1;
         /* relaxed: it is dead, and has been waited for */
