@@ -191,7 +191,7 @@ void tern__mapping_drop(int fd)
     struct mappings_entry *entry = mappings_find(fd);
     if (entry) {
         if (entry->memory) munmap(entry->memory, entry->size_bytes);
-        close(fd);
+        if (mappings_owns_fd(entry)) close(fd);
         entry->used = false;
     }
     pthread_mutex_unlock(&mappings_lock);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 enum { SIZE = 64 * 1024 };
 
@@ -208,11 +209,13 @@ static bool lock_is_free(void)
 }
 
 /* The parent of the two: locks a byte of the region, has a child, and waits to be killed. */
-static void live_with_a_child(int says, int child_reads)
+static void live_with_a_child(int says, const int child_reads[2])
 {
     tern_region region;
     char byte = 0;
     struct flock lock = byte_lock();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);       /* neither outlives a test that failed */
+    close(child_reads[1]);
     CHILD_STATUS(tern_shm_create(&region, name, SIZE, NULL), TERN_OK);
     CHILD_CHECK(fcntl(tern_shm_fd(&region), F_OFD_SETLK, &lock) == 0);
     int shared = tern_shm_share(&region);   /* which the child keeps, and holds no lock by it */
@@ -220,7 +223,7 @@ static void live_with_a_child(int says, int child_reads)
     pid_t child = fork();
     if (child == 0) {
         CHILD_CHECK(write(says, "c", 1) == 1);
-        _exit(read(child_reads, &byte, 1) == 1 ? 0 : 1);
+        _exit(read(child_reads[0], &byte, 1) == 1 ? 0 : 1);
     }
     CHILD_CHECK(child > 0);
     for (;;) pause();
@@ -234,7 +237,7 @@ static void fork_child_does_not_hold_a_dead_parents_locks(void **state)
     assert_int_equal(pipe(says), 0);
     assert_int_equal(pipe(ends_it), 0);
     pid_t parent = fork();
-    if (parent == 0) live_with_a_child(says[1], ends_it[0]);
+    if (parent == 0) live_with_a_child(says[1], ends_it);
     close(says[1]);
     assert_int_equal(read(says[0], &byte, 1), 1);   /* the child lives and its handler ran */
     assert_false(lock_is_free());
@@ -288,6 +291,24 @@ static void fork_closes_any_number_of_regions(void **state)
     assert_int_equal(region_fds(), 0);
 }
 
+/* Somebody closed a region's descriptor by mistake, and its number is another file's by now. */
+static void fork_and_close_leave_a_number_that_is_another_files(void **state)
+{
+    (void)state;
+    tern_region region;
+    assert_status(tern_shm_create(&region, NULL, SIZE, NULL), TERN_OK);
+    int fd = tern_shm_fd(&region);
+    close(fd);
+    assert_int_equal(memfd_create("another", MFD_CLOEXEC), fd);
+    pid_t child = fork();
+    if (child == 0) _exit(fcntl(fd, F_GETFD) != -1 ? 0 : 1);
+    assert_int_equal(child_end(child), 0);
+    assert_status(tern_shm_status(&region), TERN_ERR_MEMORY);
+    tern_shm_close(&region);
+    assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+    close(fd);
+}
+
 static tern_a32 stop;
 
 static void *open_and_close(void *problem)
@@ -336,6 +357,7 @@ int main(void)
         SHM_TEST(fork_child_opens_what_was_shared_for_it),
         SHM_TEST(fork_child_does_not_hold_a_dead_parents_locks),
         SHM_TEST(fork_closes_any_number_of_regions),
+        SHM_TEST(fork_and_close_leave_a_number_that_is_another_files),
         SHM_TEST(fork_in_the_midst_of_opening_leaves_no_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -370,6 +370,39 @@ static void guard_holds_while_both_sides_work(void **state)
     assert_status(tern_shm_guard(false), TERN_OK);
 }
 
+static void *read_on(void *argument)
+{
+    struct ends *e = argument;
+    while (!tern_a32_load_relaxed(&stop))   /* relaxed: nothing is read on the strength of it */
+        for (uint32_t i = 0; i < 1000; i++) (void)tern_ring_producer_was_count(&e->out);
+    return NULL;
+}
+
+/* All of them fault before the first has its zeros: the others' faults are none any more. */
+static void guard_holds_when_several_fault_at_once(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    assert_status(tern_shm_guard(true), TERN_OK);
+    for (uint32_t i = 0; i < 60; i++) {
+        struct ends e;
+        pthread_t threads[THREADS];
+        open_all(&e);
+        tern_a32_store_relaxed(&stop, 0);   /* relaxed: the threads come later */
+        for (int t = 0; t < THREADS; t++) assert_int_equal(pthread_create(&threads[t], NULL, read_on, &e), 0);
+        usleep(300);
+        assert_int_equal(truncate(path, 0), 0);
+        usleep(300);
+        tern_a32_store_relaxed(&stop, 1);   /* relaxed: as above */
+        for (int t = 0; t < THREADS; t++) pthread_join(threads[t], NULL);
+        (void)tern_ring_producer_was_count(&e.out);
+        assert_status(tern_shm_status(&e.region), TERN_ERR_MEMORY);
+        tern_shm_close(&e.region);
+        assert_status(tern_shm_unlink(name), TERN_OK);
+    }
+    assert_status(tern_shm_guard(false), TERN_OK);
+}
+
 /* Who sleeps when it happens gets up at its time-out. */
 static void *sleep_for_a_while(void *argument)
 {
@@ -545,6 +578,7 @@ int main(void)
         SHM_TEST(guard_makes_a_half_cut_file_all_zeros),
         SHM_TEST(hole_in_the_file_reads_as_zeros),
         SHM_TEST(guard_holds_while_both_sides_work),
+        SHM_TEST(guard_holds_when_several_fault_at_once),
         SHM_TEST(guard_leaves_a_sleeper_its_time_out),
         SHM_TEST(guard_leaves_other_faults_alone),
         SHM_TEST(guard_calls_the_former_handler),

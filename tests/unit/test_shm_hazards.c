@@ -379,6 +379,7 @@ static void hazard_huge_pages_as_advice(void **state)
     tern_region region;
     assert_status(tern_shm_create(&region, name, 8 << 20, &huge), TERN_OK);   /* with them or without */
     assert_int_equal(region.size_bytes, 8 << 20);
+    assert_int_equal((uintptr_t)region.shared % (2 << 20), 0);   /* or there could not be any */
     memset((unsigned char *)region.shared + region.heap_offset_bytes, 7, region.size_bytes - region.heap_offset_bytes);
     assert_status(tern_shm_status(&region), TERN_OK);
     long mapped_kib = 0, value;
