@@ -109,9 +109,9 @@ TERN_API tern_status tern_shm_status(const tern_region *region);
  *
  * Handles SIGBUS for the whole process: if the access was to a region, private pages of zeros take
  * the place of the whole mapping, the access finds them, and tern_shm_status() says TERN_ERR_MEMORY
- * from then on. The objects in it are then empty, full, or TERN_ERR_CORRUPT, *_wait ends with
- * that or its time-out, and nobody else sees what is written. What the other processes see of
- * the file is not touched. Any other SIGBUS goes to the handler that stood there before, or ends
+ * from then on. The objects in it are then empty, full, or TERN_ERR_CORRUPT, or go on among the
+ * threads of this process; *_wait ends with that or its time-out (without one, a sleeper whom
+ * nobody wakes sleeps on). What the other processes see of the file is not touched. Any other SIGBUS goes to the handler that stood there before, or ends
  * the process as it would have.
  *
  * @param on false: put the former handler back
