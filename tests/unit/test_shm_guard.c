@@ -436,6 +436,20 @@ static void guard_leaves_a_sleeper_its_time_out(void **state)
     assert_status(tern_shm_guard(false), TERN_OK);
 }
 
+/* The file may be cut off between the last look at a word and the sleep on it. */
+static void guard_lets_who_goes_to_sleep_look_again(void **state)
+{
+    (void)state;
+    struct ends e;
+    assert_status(tern_shm_guard(true), TERN_OK);
+    open_all(&e);
+    assert_int_equal(truncate(path, 0), 0);
+    EXPECT(tern_word_wait(&e.region.shared->magic, TERN_REGION_MAGIC, SHORT_NS), TERN_OK);
+    assert_int_equal(tern_a32_load_relaxed(&e.region.shared->magic), 0);   /* relaxed: only compared */
+    tern_shm_close(&e.region);
+    assert_status(tern_shm_guard(false), TERN_OK);
+}
+
 /* ---- What is not ours ------------------------------------------------------------------------- */
 
 /* A mapping of a file that ends before it: touching it is SIGBUS. */
@@ -580,6 +594,7 @@ int main(void)
         SHM_TEST(guard_holds_while_both_sides_work),
         SHM_TEST(guard_holds_when_several_fault_at_once),
         SHM_TEST(guard_leaves_a_sleeper_its_time_out),
+        SHM_TEST(guard_lets_who_goes_to_sleep_look_again),
         SHM_TEST(guard_leaves_other_faults_alone),
         SHM_TEST(guard_calls_the_former_handler),
         SHM_TEST(status_tells_of_a_cut_file_without_the_guard),
