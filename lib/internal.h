@@ -12,6 +12,8 @@
 
 TERN_EXTERN_C_BEGIN
 
+struct tern_region;
+
 #define TERN__HASH_START 2166136261u
 
 /* Hash of bytes, to be continued: guards header words against damage, not against malice. */
@@ -186,6 +188,15 @@ TERN_INLINE tern_status tern__patience_end(const struct tern__patience *patience
 
 /* The collector's end of a bell in a region, if it is not ours yet; bell.c. */
 tern_status tern__bell_take_end(tern_bell *bell);
+
+/* ---- Regions ------------------------------------------------------------------------------ */
+
+/* How many forks lie between this process and the first one. Only a fork's child changes it, before it
+ * has a second thread; where nobody watches forks (no Linux) it stays 0. */
+extern uint32_t tern__fork_generation;
+
+/* Whether a view came over a fork: the memory that it tells of is the parent's and not mapped here. */
+bool tern__region_is_inherited(const struct tern_region *region);
 
 #if !defined(TERN_MODEL)
 /* The heavy barrier of atomic.h, and what a process does that wants to hear those of others. */

@@ -320,7 +320,7 @@ static int deaths_of_one_end(test t, int number)
         return 1;
     }
     tern_region_publish(&region, &ring, TERN_OK);
-    t.fd = tern_shm_fd(&region);
+    t.fd = tern_shm_share(&region);   /* the children keep it */
     int quiet = kill_them(&t, &ring, &asleep);
     uint64_t pushed = tern_a64_load_acquire(&t.books->of[PRODUCER].done, KILL);
     uint64_t popped = tern_a64_load_acquire(&t.books->of[CONSUMER].done, KILL);
@@ -333,6 +333,7 @@ static int deaths_of_one_end(test t, int number)
                   (unsigned long long)popped, (unsigned long long)pushed,
                   (unsigned long long)tern_a64_load_acquire(&t.books->of[CONSUMER].again, KILL));
     munmap(t.books, books_size);
+    close(t.fd);
     tern_shm_close(&region);
     return !ok;
 }
