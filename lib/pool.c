@@ -162,7 +162,9 @@ void tern_pool_detach(tern_pool *pool)
 #define TERN__POOL_PAUSES 128u
 
 /* How often it tries; see TERN__POOL_TRIES. */
-#define TERN__POOL_LIST_TRIES (1u << 13)
+#ifndef TERN__POOL_LIST_TRIES
+#  define TERN__POOL_LIST_TRIES (1u << 13)
+#endif
 
 static void pool_back_off(void)
 {
