@@ -44,6 +44,14 @@ static bool step_is_read_modify_write(const unsigned char *code)
     return *code == 0xf0 || *code == 0x86 || *code == 0x87;
 }
 
+/* An instruction of this program, and not of the C library. */
+extern const char __executable_start[], etext[];
+
+static bool step_is_ours(greg_t instruction)
+{
+    return (uintptr_t)instruction >= (uintptr_t)__executable_start && (uintptr_t)instruction < (uintptr_t)etext;
+}
+
 static void step_fault(int number, siginfo_t *info, void *context)
 {
     world *w = hostile_watched;
@@ -59,9 +67,11 @@ static void step_fault(int number, siginfo_t *info, void *context)
     step.offset = (uint32_t)offset & ~3u;
     step.reads = !(registers[REG_ERR] & STEP_WRITE)
         || step_is_read_modify_write((const unsigned char *)registers[REG_RIP]);
+    /* memcpy reads some bytes twice; what it leaves is one of the two, and only that is looked at. Bytes of
+     * items may be copied in any way: nothing depends on them. */
     const char *word = w->victim->word(w, step.offset);
-    /* the bytes of an item are copied as the C library likes, and nothing depends on them */
-    if (!HOSTILE_WATCHED && step.reads && word && strcmp(word, "data") != 0) hostile_count_reads(w, step.offset, 4);
+    bool counts = step_is_ours(registers[REG_RIP]) && word && strcmp(word, "data") != 0;
+    if (!HOSTILE_WATCHED && step.reads && counts) hostile_count_reads(w, step.offset, 4);
     hostile_stepped++;
     step_forbid(false);
     registers[REG_EFL] |= STEP_TRAP_FLAG;

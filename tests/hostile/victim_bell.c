@@ -34,7 +34,15 @@ static hostile_limit bell_limits[BELL_CALLS] = {
     [INSPECT] = { "tern_bell_inspect", 2 + 2, 0, 0, 0 },
 };
 
+/* The source says one operation. But no x86 has an OR that returns what was there: compilers make a load and
+ * a compare-exchange of it, again and again if somebody changes the word in between. So in the machine code the call
+ * is lock-free: each more turn is a write of somebody else. Seen by the plain program's steps alone. */
+#define OR_IS_A_LOOP (HOSTILE_WATCHED ? 1 : 64)
+
 static const hostile_reread bell_rereads[] = {
+    { "tern_bell_ring", "word", OR_IS_A_LOOP, 0, "fetch_or, as compiled" },
+    { "tern_bell_ring", "leaf", OR_IS_A_LOOP, 0, "fetch_or, as compiled" },
+    { "tern_bell_close", "word", OR_IS_A_LOOP, 0, "fetch_and, as compiled" },
     { "tern_bell_next", "leaf", 4, 0, "looks that only choose where to take; the exchange that takes is the one that counts, \
 and what it took is masked" },
     { "tern_bell_arm", "word", 2, 0, "a load, then a compare-exchange that expects what was loaded" },

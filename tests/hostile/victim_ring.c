@@ -105,6 +105,12 @@ static uint32_t ring_slot_bytes(const world *w)
     return ring_is_sequenced(w) ? (uint32_t)tern__ring_sequenced_slot_bytes(w->item_size_bytes) : w->item_size_bytes;
 }
 
+/* Whatever a header says: slots of a sequenced ring have 8 bytes at least. */
+static uint32_t ring_most_slots(const world *w)
+{
+    return (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8;
+}
+
 static void ring_shape(world *w)
 {
     w->shape = hostile_below(w, sizeof ring_shapes / sizeof *ring_shapes);
@@ -196,7 +202,7 @@ static void ring_attach_producer(world *w)
     ring_state *s = w->state;
     tern_ring_producer fresh;
     hostile_mend_header(w);
-    hostile_begin(w, &ring_limits[ATTACH_PRODUCER], w->capacity_items);
+    hostile_begin(w, &ring_limits[ATTACH_PRODUCER], ring_most_slots(w));
     tern_status status = tern_ring_attach_producer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
     if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
@@ -214,7 +220,7 @@ static void ring_attach_consumer(world *w)
     ring_state *s = w->state;
     tern_ring_consumer fresh;
     hostile_mend_header(w);
-    hostile_begin(w, &ring_limits[ATTACH_CONSUMER], w->capacity_items);
+    hostile_begin(w, &ring_limits[ATTACH_CONSUMER], ring_most_slots(w));
     tern_status status = tern_ring_attach_consumer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
     if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;

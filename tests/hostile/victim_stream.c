@@ -46,8 +46,9 @@ static hostile_limit stream_limits[STREAM_CALLS] = {
     [CONSUMER_USED] = { "tern_stream_consumer_was_used_bytes", 1, 0, 0, 0 },
     [CLOSE_PRODUCER] = { "tern_stream_close_producer", 2, 0, 0, 0 },
     [CLOSE_CONSUMER] = { "tern_stream_close_consumer", 1 + STREAM_FREE, 0, 0, 0 },
-    [ATTACH_PRODUCER] = { "tern_stream_attach_producer", 2 + 2 + 1, 0, 0, 0 },
-    [ATTACH_CONSUMER] = { "tern_stream_attach_consumer", 2 + 2 + 1, 0, 0, 0 },
+    /* each for a unit: a header that tells of a sequenced ring is read as one, and then refused */
+    [ATTACH_PRODUCER] = { "tern_stream_attach_producer", 2 + 2 + 1 + 1, 1, 0, 0 },
+    [ATTACH_CONSUMER] = { "tern_stream_attach_consumer", 2 + 2 + 1, 1, 0, 0 },
     [DETACH_PRODUCER] = { "tern_stream_detach_producer", 0, 0, 0, 0 },
     [DETACH_CONSUMER] = { "tern_stream_detach_consumer", STREAM_FREE, 0, 0, 0 },
     [INSPECT] = { "tern_stream_inspect", 2 + 2 + 4 + 1, 0, 0, 0 },
@@ -177,7 +178,7 @@ static void stream_attach_producer(world *w)
     stream_state *s = w->state;
     tern_stream_producer fresh;
     hostile_mend_header(w);
-    hostile_begin(w, &stream_limits[ATTACH_PRODUCER], 0);
+    hostile_begin(w, &stream_limits[ATTACH_PRODUCER], (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8);
     tern_status status = tern_stream_attach_producer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
     if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
@@ -194,7 +195,7 @@ static void stream_attach_consumer(world *w)
     stream_state *s = w->state;
     tern_stream_consumer fresh;
     hostile_mend_header(w);
-    hostile_begin(w, &stream_limits[ATTACH_CONSUMER], 0);
+    hostile_begin(w, &stream_limits[ATTACH_CONSUMER], (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8);
     tern_status status = tern_stream_attach_consumer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
     if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;

@@ -231,10 +231,10 @@ static void *world_liar(void *argument)
     liar.random = liar.seed * 2 + 1;
     /* the shape stays as it is while a thread lies */
     while (!__atomic_load_n(&w->over, __ATOMIC_RELAXED)) {
-        for (int i = 0; i < 16; i++) {
-            liar.own = __atomic_load_n(&w->own, __ATOMIC_RELAXED);
-            world_mutate_any(&liar);
-        }
+        liar.own = __atomic_load_n(&w->own, __ATOMIC_RELAXED);
+        world_mutate_any(&liar);
+        /* often at once, often some calls later: what is spoiled all the time is refused at the first look */
+        for (uint32_t i = hostile_below(&liar, 2) ? 0 : hostile_below(&liar, 4000); i > 0; i--) __asm__ __volatile__("");
     }
     return NULL;
 }
@@ -447,7 +447,7 @@ bool hostile_open(world *w, const hostile_victim *victim, enum hostile_mode mode
     return mode != HOSTILE_STEPS || hostile_step_begin(w);
 }
 
-/* All operations; with a thread that lies, an object for some thousand calls, then the next one. */
+/* All operations; with a thread that lies, an object for some hundred calls, then the next one. */
 void hostile_run(world *w)
 {
     while (w->operations < w->wanted) {
@@ -457,7 +457,7 @@ void hostile_run(world *w)
         }
         pthread_t thread;
         world_make(w);
-        uint64_t until = w->operations + 5000 < w->wanted ? w->operations + 5000 : w->wanted;
+        uint64_t until = w->operations + 300 < w->wanted ? w->operations + 300 : w->wanted;
         w->over = false;
         if (pthread_create(&thread, NULL, world_liar, w) != 0) hostile_fail(w, "no thread");
         while (w->operations < until) world_round(w);
