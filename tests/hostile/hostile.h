@@ -147,7 +147,7 @@ bool hostile_reshaped(world *w, uint32_t capacity_items, uint32_t item_size_byte
 /* Mostly, before an attach or inspect: the header as it was, or the lies of before would make each of them fail. */
 void hostile_mend_header(world *w);
 
-/* What was lent lies in the object, behind its header; then each byte of it is touched. */
+/* What was lent lies in the object, behind its header; then a byte of each line, and the last, is touched. */
 void hostile_span(const world *w, const void *at, uint64_t size_bytes, size_t header_bytes, bool write);
 
 /* A buffer of exactly so many bytes; to be filled by a call, or to be read by it. */

@@ -137,6 +137,11 @@ static bool pool_lie(world *w, uint32_t offset, uint64_t *value)
     const uint32_t indices[] = { 0, 1, slots - 1, slots, slots + 1, TERN__POOL_NO_INDEX - 1, TERN__POOL_NO_INDEX,
                                  hostile_below(w, slots), hostile_below(w, slots) };
     if (!word || offset < 128 || strcmp(word, "data") == 0 || strcmp(word, "retired") == 0) return false;
+    if (strcmp(word, "slot.word") == 0 && hostile_below(w, 3) == 0) {
+        memcpy(value, w->alias + offset, sizeof *value);   /* as if peers had come and gone */
+        *value = tern__pool_life((uint32_t)(*value >> 32), TERN__POOL_LIVE) | hostile_below(w, 4);
+        return true;
+    }
     if (strcmp(word, "slot.word") == 0) {
         *value = tern__pool_life(generations[hostile_below(w, 10)], hostile_below(w, 4)) | pins[hostile_below(w, 7)];
         return true;

@@ -57,7 +57,7 @@ static hostile_limit stream_limits[STREAM_CALLS] = {
 #define PADDING "one look for the padding's space and one for the record's: each is bounded by itself, and the space of \
 the first stays"
 #define PASSED "behind padding one more look; a limit comes from its own look alone"
-#define BYTES_NOW "in a memory of two units: first the header of padding, then bytes of the record behind it, which are copied"
+#define BYTES_NOW "padding from the middle on: its header, and then, as bytes, the end of a record from the start that is as long as can be"
 #define WAITS "each look begins anew and bounds what it sees"
 #define SLEEP_ALONE "exchanges that publish; of the old value SLEEP alone is used"
 #define AFTER_EACH "one look after each publication"
@@ -81,8 +81,8 @@ static const hostile_reread stream_rereads[] = {
     { "tern_stream_peek", "producer.word", 2, 0, PASSED },
     { "tern_stream_peek", "consumer.word", 2, 0, SLEEP_ALONE },
     { "tern_stream_peek", "consumer.asleep", 2, 0, AFTER_EACH },
-    { "tern_stream_receive", "unit", 2, 0, BYTES_NOW },
-    { "tern_stream_receive_wait", "unit", 2, 0, BYTES_NOW },
+    { "tern_stream_receive", "middle unit", 2, 0, BYTES_NOW },
+    { "tern_stream_receive_wait", "middle unit", 2, 0, BYTES_NOW },
     { "tern_stream_receive", "producer.word", 2, 0, PASSED },
     { "tern_stream_receive", "consumer.word", 3, 0, SLEEP_ALONE },
     { "tern_stream_receive", "consumer.asleep", 3, 0, AFTER_EACH },
@@ -126,12 +126,16 @@ static void stream_make(world *w)
     if (hostile_below(w, 2)) tern_stream_consumer_release_every(&s->c, 1);
 }
 
-/* Any unit can be a header: none is read twice, so all of them have that name. */
+/* Any unit can be a header, so none is read twice but the middle one, see above. */
 static const char *stream_word(const world *w, uint32_t offset)
 {
     bool producer = offset < 256;
     if (offset < 128) return hostile_header_word(w, offset);
-    if (offset >= sizeof(struct tern_ring_shared)) return "unit";
+    if (offset >= sizeof(struct tern_ring_shared)) {
+        const stream_state *s = w->state;
+        uint32_t unit = (offset - (uint32_t)sizeof(struct tern_ring_shared)) / 8;
+        return unit == s->c.ring.capacity_items / 2 ? "middle unit" : "unit";
+    }
     switch (offset % 128) {
     case offsetof(struct tern_ring_end, word): return producer ? "producer.word" : "consumer.word";
     case offsetof(struct tern_ring_end, closed): return producer ? "producer.closed" : "consumer.closed";

@@ -95,7 +95,7 @@ static uint32_t triple_own(const world *w)
     return w->victim->role == TRIPLE_WRITER ? s->w.guess : s->r.word;
 }
 
-/* A frame's number: near the right one, with the right low bits or without, or at an end of its range. */
+/* A word that a sound peer could have left. A frame's number: near the right one, with the right low bits or without, or at an end of its range. */
 static bool triple_lie(world *w, uint32_t offset, uint64_t *value)
 {
     const triple_state *s = w->state;
@@ -103,6 +103,13 @@ static bool triple_lie(world *w, uint32_t offset, uint64_t *value)
     uint64_t near = w->victim->role == TRIPLE_WRITER ? s->w.frame : s->r.frame;
     const uint64_t numbers[] = { 0, 1, near - 1, near, near + 1, near + 2, near + 0x1000001, near | ~UINT64_C(0xffffff),
                                  UINT64_MAX, UINT64_MAX - 1, (uint64_t)1 << 63, 0xffffff };
+    if (word && strcmp(word, "word") == 0) {   /* as if the peer had been faster */
+        uint32_t now;
+        memcpy(&now, w->alias + offset, sizeof now);
+        *value = w->victim->role == TRIPLE_WRITER ? tern__triple_when_seen(now) | (hostile_below(w, 2) ? TERN__TRIPLE_SLEEP : 0)
+                                                  : tern__triple_after_publish(now);
+        return true;
+    }
     if (!word || strcmp(word, "frame") != 0) return false;
     *value = numbers[hostile_below(w, 12)];
     return true;

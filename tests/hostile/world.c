@@ -87,7 +87,7 @@ void hostile_span(const world *w, const void *at, uint64_t size_bytes, size_t he
     if (from < begin + header_bytes || from - begin > w->size_bytes || size_bytes > w->size_bytes - (from - begin))
         hostile_fail(w, "%s lent %llu bytes from the object's byte %lld", w->limit->call, (unsigned long long)size_bytes,
                      (long long)(from - begin));
-    for (uint64_t i = 0; i < size_bytes; i++) {
+    for (uint64_t i = 0; i < size_bytes; i = i + 61 < size_bytes || i == size_bytes - 1 ? i + 61 : size_bytes - 1) {
         if (write) bytes[i] = 0x77;
         else (void)bytes[i];
     }
@@ -133,14 +133,17 @@ static unsigned char *world_guarded(size_t size_bytes, unsigned char **alias)
 /* What lies beside the object, where no forbidden page begins, must stay as it is. */
 static void world_margins(world *w, bool fill)
 {
-    unsigned char *arena = w->alias_pages;
-    unsigned char *from = w->alias - arena > WORLD_MARGIN ? w->alias - WORLD_MARGIN : arena;
-    unsigned char *end = w->alias + w->size_bytes, *to = end + WORLD_MARGIN;
-    if (to > arena + HOSTILE_ARENA_BYTES) to = arena + HOSTILE_ARENA_BYTES;
-    for (unsigned char *at = from; at < to; at++) {
-        if (at >= w->alias && at < end) continue;
-        if (fill) *at = WORLD_CANARY;
-        else if (*at != WORLD_CANARY) hostile_fail(w, "a byte beside the object was written: %lld", (long long)(at - w->alias));
+    static unsigned char canary[WORLD_MARGIN];
+    unsigned char *end = w->alias + w->size_bytes;
+    size_t before = (size_t)(w->alias - w->alias_pages), after = (size_t)(w->alias_pages + HOSTILE_ARENA_BYTES - end);
+    if (before > WORLD_MARGIN) before = WORLD_MARGIN;
+    if (after > WORLD_MARGIN) after = WORLD_MARGIN;
+    if (fill) {
+        memset(canary, WORLD_CANARY, sizeof canary);
+        memset(w->alias - before, WORLD_CANARY, before);
+        memset(end, WORLD_CANARY, after);
+    } else if (memcmp(w->alias - before, canary, before) != 0 || memcmp(end, canary, after) != 0) {
+        hostile_fail(w, "bytes beside the object were written");
     }
 }
 
