@@ -3,7 +3,7 @@
  * hostile.h: a victim that uses an object, and an attacker that rewrites the object's bytes.
  *
  * A victim (victim_*.c) makes one random call of its role after the other and checks every answer.
- * The attacker (world.c) changes shared words in one of these ways:
+ * The attacker (lies.c) changes shared words in one of these ways:
  *
  *   lies      before calls, and inside them between two accesses; what is spoiled stays spoiled
  *   flips     each word that a call reads is changed right after it was read: a second read of the
@@ -177,7 +177,13 @@ extern int hostile_number;                               /* of the case, for TAP
 bool hostile_open(world *w, const hostile_victim *victim, enum hostile_mode mode, uint64_t seed, uint64_t wanted);
 void hostile_run(world *w);
 void hostile_close(world *w);
-void hostile_mutate(world *w, uint32_t offset);          /* rewrite one word */
+/* lies.c: rewrite one word; or any, mostly one that means something to Tern; or any, until over. */
+void hostile_mutate(world *w, uint32_t offset);
+void hostile_mutate_any(world *w);
+void *hostile_liar(void *the_world);
+
+/* calls.c: no system calls, and a clock that depends on the seed alone. */
+void hostile_use_os(bool ours);
 
 /* step.c. False: not on this processor. */
 bool hostile_step_begin(world *w);

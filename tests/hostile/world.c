@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* world.c: memory between forbidden pages, the lies, and the limits of each call. */
+/* world.c: memory between forbidden pages, what is checked for all victims, and the rounds. */
 #define _GNU_SOURCE 1
 #include "hostile.h"
-#include "../../lib/os/os.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -147,213 +146,6 @@ static void world_margins(world *w, bool fill)
     }
 }
 
-/* ---- Lies ------------------------------------------------------------------------------------------ */
-
-static uint32_t world_get(const world *w, uint32_t offset)
-{
-    return __atomic_load_n((const uint32_t *)(const void *)(w->alias + offset), __ATOMIC_RELAXED);
-}
-
-static void world_set(world *w, uint32_t offset, uint32_t value)
-{
-    __atomic_store_n((uint32_t *)(void *)(w->alias + offset), value, __ATOMIC_RELAXED);
-}
-
-static uint32_t world_lie(world *w, uint32_t offset)
-{
-    uint64_t r = hostile_random(w);
-    uint32_t now = world_get(w, offset), cap = w->capacity_items, value;
-    uint32_t own = __atomic_load_n(&w->own, __ATOMIC_RELAXED);
-    switch (r % 20) {
-    case 0: value = 0; break;
-    case 1: value = 1; break;
-    case 2: value = cap - 1; break;
-    case 3: value = cap; break;
-    case 4: value = cap + 1; break;
-    case 5: value = 0x7fffffffu; break;
-    case 6: value = 0x80000000u; break;
-    case 7: value = UINT32_MAX; break;
-    case 8: value = own - 1; break;
-    case 9: value = own; break;
-    case 10: value = own + 1; break;
-    case 11: value = own + cap; break;
-    case 12: value = own - cap; break;
-    case 13: value = own + (uint32_t)(r >> 32) % (2 * cap + 3) - cap - 1; break;
-    case 14: return now ^ 1u << (r >> 32) % 32;
-    case 15: return now + 1;
-    case 16: return now - 1;
-    case 17: value = (uint32_t)(r >> 32) % 64; break;
-    case 18: value = now; break;
-    default: value = (uint32_t)(r >> 32);
-    }
-    return r >> 16 & 1 ? value << 1 | (r >> 17 & 1) : value;   /* in the words of rings a flag comes below */
-}
-
-/* Geometry with the right hash, which guards against damage alone: one number changed, or all of another shape. */
-static void world_forge(world *w)
-{
-    uint32_t bytes = w->victim->geometry_bytes, fields = bytes / 4 - 1;
-    unsigned char forged[64];
-    const unsigned char *other = w->others[hostile_below(w, 8)] + 8;
-    memcpy(forged, w->alias + 8, bytes);
-    uint32_t at = hostile_below(w, fields), value = world_lie(w, 8 + at * 4);
-    if (hostile_below(w, 2)) memcpy(forged, other, bytes);   /* all of it */
-    else memcpy(forged + at * 4, &value, 4);
-    value = tern__geometry_check(forged, bytes);
-    memcpy(forged + fields * 4, &value, 4);
-    for (uint32_t i = 0; i < bytes; i += 4) {
-        memcpy(&value, forged + i, 4);
-        world_set(w, 8 + i, value);
-    }
-}
-
-void hostile_mutate(world *w, uint32_t offset)
-{
-    uint64_t wide;
-    if (offset >= 8 && offset < 8 + w->victim->geometry_bytes && hostile_below(w, 2)) {
-        world_forge(w);
-    } else if (w->victim->lie && hostile_below(w, 4) && w->victim->lie(w, offset & ~7u, &wide)) {
-        world_set(w, offset & ~7u, (uint32_t)wide);
-        world_set(w, (offset & ~7u) + 4, (uint32_t)(wide >> 32));
-    } else {
-        world_set(w, offset, world_lie(w, offset));
-    }
-}
-
-/* Mostly a word that means something to Tern, now and then any. */
-static void world_mutate_any(world *w)
-{
-    if (hostile_below(w, 8)) hostile_mutate(w, w->controls[hostile_below(w, w->control_count)]);
-    else hostile_mutate(w, hostile_below(w, w->size_bytes / 4) * 4);
-}
-
-static void *world_liar(void *argument)
-{
-    world liar = *(world *)argument;   /* with random numbers of its own */
-    world *w = argument;
-    liar.random = liar.seed * 2 + 1;
-    /* the shape stays as it is while a thread lies */
-    while (!__atomic_load_n(&w->over, __ATOMIC_RELAXED)) {
-        liar.own = __atomic_load_n(&w->own, __ATOMIC_RELAXED);
-        world_mutate_any(&liar);
-        /* often at once, often some calls later: what is spoiled all the time is refused at the first look */
-        for (uint32_t i = hostile_below(&liar, 2) ? 0 : hostile_below(&liar, 4000); i > 0; i--) __asm__ __volatile__("");
-    }
-    return NULL;
-}
-
-/* ---- Calls --------------------------------------------------------------------------------------------- */
-
-static void world_attack_before(world *w)
-{
-    w->inside = 0;
-    if (w->mode != HOSTILE_LIES || w->quiet) return;
-    uint64_t r = hostile_random(w);
-    /* many calls go on from what the lies before have left */
-    if (r % 4 == 0) world_mutate_any(w);
-    if (r >> 8 & 1) return;
-    w->inside = (r >> 16) % 4 == 0 ? 1 : 8;
-}
-
-void hostile_begin(world *w, hostile_limit *limit, uint32_t items)
-{
-    if (!w->quiet) w->operations++;
-    w->limit = limit;
-    limit->calls++;
-    w->items = items;
-    w->steps = 0;
-    w->steps_allowed = limit->steps + limit->each * items;
-    w->call_number++;
-    __atomic_store_n(&w->own, w->victim->own(w), __ATOMIC_RELAXED);
-    world_attack_before(w);
-    w->calling = true;
-    if (w->mode == HOSTILE_STEPS) hostile_step_lock(true);
-}
-
-void hostile_end(world *w)
-{
-    if (w->mode == HOSTILE_STEPS) hostile_step_lock(false);
-    w->calling = false;
-    if (w->steps > w->limit->most) w->limit->most = w->steps;
-}
-
-static uint32_t world_reads_allowed(const world *w, const char *word)
-{
-    for (const hostile_reread *r = w->victim->rereads; r->call; r++)
-        if (strcmp(r->call, w->limit->call) == 0 && strcmp(r->word, word) == 0) return r->reads + r->each * w->items;
-    return 1;
-}
-
-void hostile_count_reads(world *w, uint32_t offset, uint32_t size_bytes)
-{
-    /* words that were read as a whole: small items share one with their neighbours */
-    for (uint32_t at = (offset + 3) / 4; at < (offset + size_bytes) / 4; at++) {
-        if (w->reads[at].call != w->call_number) {
-            w->reads[at].call = w->call_number;
-            w->reads[at].count = 0;
-        }
-        if (++w->reads[at].count == 1) continue;
-        const char *word = w->victim->word(w, at * 4);
-        uint32_t allowed = world_reads_allowed(w, word ? word : "padding");
-        if (w->reads[at].count > allowed)
-            hostile_fail(w, "%s read %s, at byte %u, %u times; %u are allowed", w->limit->call, word ? word : "padding",
-                         at * 4, w->reads[at].count, allowed);
-    }
-}
-
-#if defined(TERN_WATCH)
-void tern_watch_before(const void *shared, size_t size_bytes, int kind)
-{
-    (void)kind;
-    if (hostile_watched && hostile_watched->mode == HOSTILE_STEPS) hostile_step_expect(shared, size_bytes);
-}
-
-void tern_watch_after(const void *shared, size_t size_bytes, int kind)
-{
-    world *w = hostile_watched;
-    if (!w || !w->calling) return;
-    if (w->mode == HOSTILE_STEPS) hostile_step_expect(NULL, 0);
-    uintptr_t offset = (uintptr_t)shared - (uintptr_t)w->memory;
-    if (offset > w->size_bytes || size_bytes > w->size_bytes - offset) return;   /* the pages tell, if it is a mistake */
-    if (++w->steps > w->steps_allowed) hostile_fail(w, "%s made more than %u accesses", w->limit->call, w->steps_allowed);
-    if ((kind & TERN_WATCH_READ) && size_bytes) {
-        hostile_count_reads(w, (uint32_t)offset, (uint32_t)size_bytes);
-        if (w->flipping)
-            hostile_mutate(w, ((uint32_t)offset + hostile_below(w, (uint32_t)size_bytes)) & ~3u);
-    }
-    if (w->inside && hostile_below(w, w->inside) == 0) world_mutate_any(w);
-}
-#endif
-
-/* No system calls, and a clock that depends on nothing but the seed: everything can be repeated. */
-static uint64_t world_clock_ns;
-
-static uint64_t world_now(void)
-{
-    return world_clock_ns += HOSTILE_CLOCK_STEP_NS;
-}
-
-static tern_status world_wait(tern_a32 *word, uint32_t expected, uint64_t timeout_ns)
-{
-    (void)word, (void)expected;
-    world_clock_ns += hostile_below(hostile_watched, 4) ? timeout_ns : HOSTILE_CLOCK_STEP_NS;
-    return hostile_below(hostile_watched, 2) ? TERN_OK : TERN_ERR_TIMEOUT;
-}
-
-static void world_wake(tern_a32 *word)
-{
-    uintptr_t offset = (uintptr_t)word - (uintptr_t)hostile_watched->memory;
-    if (offset >= hostile_watched->size_bytes || offset % 4)
-        hostile_fail(hostile_watched, "a wake at byte %lld", (long long)offset);
-}
-
-static bool world_barrier(void)
-{
-    return hostile_below(hostile_watched, 4) != 0;
-}
-
-static const tern__os world_os = { "hostile", world_wait, world_wake, world_now, world_barrier, world_barrier };
-
 /* ---- Rounds -------------------------------------------------------------------------------------------- */
 
 static void world_list_controls(world *w)
@@ -437,10 +229,7 @@ bool hostile_open(world *w, const hostile_victim *victim, enum hostile_mode mode
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
-    static const tern__os *world_real_os;
-    if (!world_real_os) world_real_os = tern__os_current;
-    tern__os_current = HOSTILE_WATCHED || mode == HOSTILE_STEPS ? &world_os : world_real_os;
-    world_clock_ns = 0;
+    hostile_use_os(HOSTILE_WATCHED || mode == HOSTILE_STEPS);
     hostile_watched = w;
     for (int i = 0; i < 8; i++) {
         world_make(w);
@@ -462,7 +251,7 @@ void hostile_run(world *w)
         world_make(w);
         uint64_t until = w->operations + 300 < w->wanted ? w->operations + 300 : w->wanted;
         w->over = false;
-        if (pthread_create(&thread, NULL, world_liar, w) != 0) hostile_fail(w, "no thread");
+        if (pthread_create(&thread, NULL, hostile_liar, w) != 0) hostile_fail(w, "no thread");
         while (w->operations < until) world_round(w);
         __atomic_store_n(&w->over, true, __ATOMIC_RELAXED);
         pthread_join(thread, NULL);
