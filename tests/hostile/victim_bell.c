@@ -41,7 +41,6 @@ static hostile_limit bell_limits[BELL_CALLS] = {
 
 static const hostile_reread bell_rereads[] = {
     { "tern_bell_ring", "word", OR_IS_A_LOOP, 0, "fetch_or, as compiled" },
-    { "tern_bell_ring", "leaf", OR_IS_A_LOOP, 0, "fetch_or, as compiled" },
     { "tern_bell_close", "word", OR_IS_A_LOOP, 0, "fetch_and, as compiled" },
     { "tern_bell_next", "leaf", 4, 0, "looks that only choose where to take; the exchange that takes is the one that counts, \
 and what it took is masked" },
