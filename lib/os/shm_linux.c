@@ -247,7 +247,9 @@ tern_status tern_shm_open_fd(tern_region *region, int fd, const tern_attach_desc
 {
     shm_clear(region);
     char self[48];
-    if (fcntl(fd, F_GETFD) < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    int mode = fcntl(fd, F_GETFL);
+    if (mode < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    if ((mode & O_ACCMODE) != O_RDWR) return TERN_ERR_ACCESS;
     /* opened anew, not duplicated: a peer's lock belongs to an open file description of its own */
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     tern__mapping_begin();
