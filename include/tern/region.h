@@ -130,7 +130,7 @@ typedef struct tern_object {
     uint32_t index;          /* in the directory */
     uint64_t offset_bytes, size_bytes;
     void *memory;
-    tern_status status;      /* TERN_OK; NOT_READY: being formatted; FULL: no room was left for it */
+    tern_status status;      /* TERN_OK; NOT_READY: being formatted; FULL: no room was left for it; CORRUPT */
 } tern_object;
 
 /** A look from outside. */
@@ -238,7 +238,9 @@ TERN_API void tern_region_publish(tern_region *region, const tern_object *object
  * Walk through the directory in the order in which names were added.
  *
  * @param cursor 0 at first, kept by the caller
- * @return false after the last one
+ * @param object out: object->status is TERN_OK; TERN_ERR_NOT_READY: being formatted; TERN_ERR_FULL: its
+ *               adder found no room; TERN_ERR_CORRUPT: its entry makes no sense. Memory only with TERN_OK
+ * @return false after the last one, and where the list makes no sense
  *
  * Role: any. Progress: wait-free. Order: acquire [REGION-1], [REGION-2]. Crash: changes nothing.
  */
