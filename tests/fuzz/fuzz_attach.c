@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_attach.c: bytes as the memory of an object: each attach and inspect of its primitive, then calls on what
- * attached.
+ * attached, while a peer changes words.
  *
  * Byte 0: the primitive, FUZZ_RAW, and FUZZ_FIT: a geometry in which all words agree, for the largest
  * object, or a smaller one, that the bytes have room for. */

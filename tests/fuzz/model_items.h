@@ -54,7 +54,7 @@ static inline void ring_model_pushed(struct ring_model *m, uint32_t got, uint32_
 static inline void ring_model_push(struct ring_model *m, uint8_t what, uint8_t n)
 {
     uint32_t want = use_count(n % 40, m->item_bytes), got = 0;
-    for (uint32_t i = 0; i < 40 && i * m->item_bytes < USE_SCRATCH_BYTES - m->item_bytes; i++)
+    for (uint32_t i = 0; i == 0 || i < want; i++)
         model_fill(use_scratch + i * m->item_bytes, m->pushed + i, m->item_bytes);
     switch (what % 5) {
     case 0: ring_model_pushed(m, tern_ring_push(&m->p, use_scratch), 1); break;
@@ -94,7 +94,7 @@ static inline void ring_model_popped(struct ring_model *m, uint32_t got, uint32_
 static inline void ring_model_pop(struct ring_model *m, uint8_t what, uint8_t n)
 {
     uint32_t want = use_count(n % 40, m->item_bytes), got = 0, count = ring_model_count(m);
-    memset(use_scratch, 0, 40 * m->item_bytes < USE_SCRATCH_BYTES ? 40 * m->item_bytes : USE_SCRATCH_BYTES);
+    memset(use_scratch, 0, (want ? want : 1) * m->item_bytes);
     switch (what % 5) {
     case 0: ring_model_popped(m, tern_ring_pop(&m->c, use_scratch), 1); break;
     case 1: ring_model_popped(m, tern_ring_pop_many(&m->c, use_scratch, want), want); break;

@@ -77,6 +77,31 @@ static inline void use_write(struct use_span memory, void *address, size_t bytes
     use_keep(address);
 }
 
+/* A step of 0xc0 and above is no call: a peer changes a word, anywhere in the memory. */
+static inline bool use_is_peer(uint8_t what)
+{
+    return what >= 0xc0;
+}
+
+static inline void use_peer_writes(struct use_span memory, struct use_bytes *bytes, uint8_t what, uint8_t n)
+{
+    uint32_t word, words = (uint32_t)(memory.size / 4), by = use_next(bytes);
+    if (words == 0) return;
+    unsigned char *at = memory.begin + (n | (uint32_t)use_next(bytes) << 8) % words * 4;
+    memcpy(&word, at, 4);
+    switch (what % 8) {
+    case 0: word = by; break;
+    case 1: word = 0u - by; break;
+    case 2: word = by << 24 | by; break;
+    case 3: word += by; break;
+    case 4: word -= by; break;
+    case 5: word ^= 1u << by % 32; break;
+    case 6: word += by << by % 24; break;
+    default: word = ~word; break;
+    }
+    memcpy(at, &word, 4);
+}
+
 /* Not more items than the scratch holds. */
 static inline uint32_t use_count(uint32_t count, uint32_t item_size_bytes)
 {
@@ -164,6 +189,7 @@ static inline void use_ring(tern_ring_producer *p, tern_ring_consumer *c, struct
     if (c) use_inside(memory, c->items, (size_t)c->capacity_items * c->slot_size_bytes);
     while (bytes.at != bytes.end) {
         uint8_t what = use_next(&bytes), n = use_next(&bytes);
+        if (use_is_peer(what)) use_peer_writes(memory, &bytes, what, n);
         if (p && !(what & 0x80)) use_ring_producer(p, memory, what & 15, n);
         if (c && !(what & 0x40)) use_ring_consumer(c, memory, what & 15, n);
     }
@@ -220,6 +246,7 @@ static inline void use_stream(tern_stream_producer *p, tern_stream_consumer *c, 
     if (c) use_inside(memory, c->ring.items, (size_t)c->capacity_bytes);
     while (bytes.at != bytes.end) {
         uint8_t what = use_next(&bytes), n = use_next(&bytes);
+        if (use_is_peer(what)) use_peer_writes(memory, &bytes, what, n);
         if (p && !(what & 0x80)) use_stream_producer(p, memory, what & 15, n);
         if (c && !(what & 0x40)) use_stream_consumer(c, memory, what & 15, n);
     }
@@ -234,6 +261,7 @@ static inline void use_triple(tern_triple_writer *w, tern_triple_reader *r, stru
 {
     while (bytes.at != bytes.end) {
         uint8_t what = use_next(&bytes), n = use_next(&bytes);
+        if (use_is_peer(what)) use_peer_writes(memory, &bytes, what, n);
         if (w && !(what & 0x80)) {
             use_write(memory, tern_triple_back(w), w->buffer_size_bytes);
             if (what & 1) tern_triple_publish(w);
@@ -246,8 +274,8 @@ static inline void use_triple(tern_triple_writer *w, tern_triple_reader *r, stru
             USE_STATUS(tern_triple_reader_status, r);
             if (tern_triple_front(r)) use_read(memory, tern_triple_front(r), r->buffer_size_bytes);
         }
-        if (w && (what & 15) == 15 && n == 0) tern_triple_close_writer(w);
-        if (r && (what & 15) == 14 && n == 0) tern_triple_close_reader(r);
+        if (w && what == 15 && n == 0) tern_triple_close_writer(w);
+        if (r && what == 14 && n == 0) tern_triple_close_reader(r);
     }
     if (r) tern_triple_detach_reader(r);
     if (w) tern_triple_detach_writer(w);
@@ -262,6 +290,10 @@ static inline void use_pool(tern_pool *pool, struct use_span memory, struct use_
     use_inside(memory, pool->first, (size_t)pool->slots * pool->stride_bytes);
     while (bytes.at != bytes.end) {
         uint8_t what = use_next(&bytes), n = use_next(&bytes);
+        if (use_is_peer(what)) {
+            use_peer_writes(memory, &bytes, what, n);
+            continue;
+        }
         tern_handle *mine = &held[n % 8];
         h = *mine;
         if (n & 0x80) h.index = n, h.generation = what;
@@ -307,6 +339,10 @@ static inline void use_bell(tern_bell *bell, struct use_span memory, struct use_
     if (bell->leaf) use_inside(memory, bell->leaf, bell->leaves * sizeof *bell->leaf);
     while (bytes.at != bytes.end) {
         uint8_t what = use_next(&bytes), n = use_next(&bytes);
+        if (use_is_peer(what)) {
+            use_peer_writes(memory, &bytes, what, n);
+            continue;
+        }
         switch (what % 8) {
         case 0: case 1: {
             uint32_t source = n * (1u + bell->sources / 200);
