@@ -14,7 +14,7 @@ static const tern_ring_desc ring_desc = { 8, 8, TERN_RING_WAITABLE };
 static const tern_stream_desc stream_desc = { 64, TERN_STREAM_WAITABLE };
 static const tern_triple_desc triple_desc = { 16 };
 static const tern_pool_desc pool_desc = { 8, 3 };
-static const tern_bell_desc bell_desc = { 64 };
+static const tern_bell_desc bell_desc = { 45 };
 
 static unsigned char sound[REGION_BYTES];    /* a region with an object of each type */
 static size_t header_bytes;

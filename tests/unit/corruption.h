@@ -28,6 +28,7 @@ static struct {
 static void corruption_tell(void)
 {
     char line[200];
+    if (!now.call) return;
     int length = snprintf(line, sizeof line, "# %s + 0x%x: was 0x%x, is 0x%x%s; in %s\n", now.subject, (unsigned)now.offset,
                           (unsigned)now.was, (unsigned)now.is, now.sealed ? ", checksum made to fit" : "", now.call);
     if (write(STDERR_FILENO, line, (size_t)length) != length) _exit(2);
@@ -47,26 +48,26 @@ static void corruption_died(void)
     if (now.clean) now.clean();
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-void __asan_set_death_callback(void (*callback)(void));
-#else
 static void corruption_crashed(int signal_number)
 {
     corruption_died();
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+void __asan_set_death_callback(void (*callback)(void));
 #endif
 
-/* A crash names its case. */
+/* A crash names its case and ends the program: cmocka would go on. Called by each test, since cmocka takes the
+ * signals before each. */
 static void corruption_watch(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    __asan_set_death_callback(corruption_died);
-#else
     signal(SIGSEGV, corruption_crashed);
     signal(SIGBUS, corruption_crashed);
     signal(SIGABRT, corruption_crashed);
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_set_death_callback(corruption_died);
 #endif
 }
 
@@ -194,6 +195,7 @@ static void corrupt_words(const struct row *rows, size_t count, const char *subj
                           size_t end, struct geometry geometry, uint32_t capacity)
 {
     unsigned char *changed = unit_memory(a->size);
+    corruption_watch();
     memcpy(a->image, a->memory, a->size);
     now.subject = subject;
     for (size_t at = begin; at < end; at += 4) {
@@ -219,6 +221,7 @@ static void corrupt_words(const struct row *rows, size_t count, const char *subj
     }
     memcpy(a->memory, a->image, a->size);
     arena_check_slack(a);
+    now.call = NULL;
     free(changed);
 }
 

@@ -9,7 +9,7 @@ static const tern_ring_desc sequenced_desc = { 12, 4, TERN_RING_SEQUENCED };
 static const tern_stream_desc stream_desc = { 64, TERN_STREAM_WAITABLE };
 static const tern_triple_desc triple_desc = { 16 };
 static const tern_pool_desc pool_desc = { 8, 3 };
-static const tern_bell_desc bell_desc = { 64 };
+static const tern_bell_desc bell_desc = { 45 };
 
 static const struct {
     const char *name;
@@ -303,7 +303,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(corruption_of_any_word_of_a_region, make_region, drop_region),
         cmocka_unit_test_setup_teardown(corruption_of_any_word_of_an_object_in_a_region, make_region, drop_region),
     };
-    corruption_watch();
     now.clean = forget_name;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
