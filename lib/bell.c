@@ -114,6 +114,7 @@ tern_status tern_bell_attach(tern_bell *bell, void *memory, size_t size_bytes)
 
 void tern_bell_detach(tern_bell *bell)
 {
+    tern__role_release(&bell->role);
     tern__memset(bell, 0, sizeof *bell);
 }
 
@@ -123,6 +124,30 @@ void tern__bell_wake(const tern_bell *bell)
 {
     tern_word_wake(&bell->shared->root.word);
     if (bell->wake_fd >= 0) tern__eventfd_wake(bell->wake_fd);
+}
+
+void tern__bell_ring_all(const tern_bell *bell)
+{
+    for (uint32_t source = 0; source < bell->sources; source += bell->leaf ? TERN__BELL_LEAF_SOURCES : 1) {
+        uint32_t left = bell->sources - source - 1;
+        if (bell->leaf) {
+            /* [BELL-2] release: what the dead had published, as far as we know of it.
+             * Pairs with: [BELL-2] acquire in tern__bell_take_leaf().
+             * Otherwise: the collector may find old data. */
+            tern_a32_fetch_or_release(&bell->leaf[source / TERN__BELL_LEAF_SOURCES],
+                                      left >= 31 ? UINT32_MAX : (2u << left) - 1, BELL_2_MARK_ALL);
+        }
+        tern_bell_ring(bell, source);
+    }
+}
+
+/* What a dead collector had taken is gone, so every source rings once. */
+tern_status tern__bell_take_end(tern_bell *bell)
+{
+    if (!bell->role.take) return TERN_OK;
+    tern_status status = bell->role.take(&bell->role, &bell->recovery);
+    if (status == TERN_OK && bell->recovery.outcome != TERN_RECOVERY_CLEAN) tern__bell_ring_all(bell);
+    return status;
 }
 
 void tern__bell_ring_far(const tern_bell *bell, uint32_t source)
@@ -174,6 +199,7 @@ tern_status tern_bell_status(const tern_bell *bell)
 bool tern_bell_arm(tern_bell *bell)
 {
     struct tern_bell_root *root = &bell->shared->root;
+    if (tern__bell_take_end(bell) != TERN_OK) return false;
     /* relaxed: only compared; the collector exchanges the word with acquire before it looks at a source */
     uint32_t seen = tern_a32_load_relaxed(&root->word);
     if (seen & ~TERN__BELL_SLEEP) return false;
@@ -197,7 +223,7 @@ static tern_status bell_sleep(tern_bell *bell, struct tern__patience *patience)
     tern_status status = tern__patience_left(patience, &left_ns);
     if (status != TERN_OK || left_ns == 0) return status;
     if (!tern_bell_arm(bell)) return TERN_OK;
-    return tern_word_wait(&bell->shared->root.word, TERN__BELL_SLEEP, left_ns);
+    return tern__patience_sleep(patience, &bell->shared->root.word, TERN__BELL_SLEEP, left_ns);
 }
 
 static tern_status bell_wait_ringing(tern_bell *bell, struct tern__patience *patience)
@@ -215,9 +241,10 @@ static tern_status bell_wait_ringing(tern_bell *bell, struct tern__patience *pat
 
 tern_status tern_bell_wait(tern_bell *bell, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, bell->spin_checks, &bell->spin);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, bell->spin_checks, &bell->spin, &bell->role);
     if (!bell->may_block) return TERN_ERR_DOMAIN;
-    return tern__patience_end(&patience, bell_wait_ringing(bell, &patience));
+    tern_status status = tern__bell_take_end(bell);
+    return status != TERN_OK ? status : tern__patience_end(&patience, bell_wait_ringing(bell, &patience));
 }
 
 #endif

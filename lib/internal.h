@@ -110,22 +110,29 @@ TERN_INLINE void tern__spin_helped(tern__spin *spin)
  * time-out becomes a deadline when the spinning is over: a wait that ends before never reads
  * the clock. */
 struct tern__patience {
-    tern__spin *spin;      /* of the view that waits */
+    tern__spin *spin;             /* of the view that waits */
+    const tern__role *role;       /* of the view: whom it waits for, if that can be told */
     uint64_t timeout_ns, deadline_ns;
     uint32_t spins_allowed, spins_left;
     bool started;                 /* the time-out: the spinning is over */
+    bool watched;                 /* it slept for a while: time to see whether the other end lives */
 };
 
+/* So long sleeps, at most, who can see whether the other end lives; so long after its death, and the
+ * time that a wake takes, he says so. */
+static const uint64_t tern__watch_ns = 20000000;
+
 TERN_INLINE struct tern__patience tern__patience_begin(uint64_t timeout_ns, uint32_t spin_checks,
-                                                       tern__spin *spin)
+                                                       tern__spin *spin, const tern__role *role)
 {
     uint32_t allowed = timeout_ns ? tern__spin_allowed(spin, spin_checks) : 0;
-    struct tern__patience patience = { spin, timeout_ns, 0, allowed, allowed, false };
+    struct tern__patience patience = { spin, role, timeout_ns, 0, allowed, allowed, false, false };
     return patience;
 }
 
 /* What to do after a look that found nothing. TERN_OK with 0 left: it has spun, look again;
- * TERN_OK with more: sleep for at most so long; TERN_ERR_TIMEOUT. */
+ * TERN_OK with more: sleep for at most so long, by tern__patience_sleep(); TERN_ERR_TIMEOUT;
+ * TERN_ERR_PEER_DEAD. */
 TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uint64_t *left_ns)
 {
     *left_ns = 0;
@@ -144,9 +151,26 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
     }
     *left_ns = tern__time_left(patience->deadline_ns);
 #if defined(__wasm__)
-    *left_ns = patience->timeout_ns;   /* no clock: each sleep has the whole time-out */
+    *left_ns = patience->timeout_ns;   /* no clock: each sleep has what is left of the time-out */
 #endif
-    return *left_ns == 0 ? TERN_ERR_TIMEOUT : TERN_OK;
+    if (*left_ns == 0) return TERN_ERR_TIMEOUT;
+    if (!patience->watched) return TERN_OK;
+    patience->watched = false;
+    return tern__role_other_is_dead(patience->role) ? TERN_ERR_PEER_DEAD : TERN_OK;
+}
+
+/* tern_word_wait() that comes back now and then to see whether the other end lives. */
+TERN_INLINE tern_status tern__patience_sleep(struct tern__patience *patience, tern_a32 *word, uint32_t expected,
+                                             uint64_t left_ns)
+{
+    if (!patience->role->other_is_dead || left_ns <= tern__watch_ns) return tern_word_wait(word, expected, left_ns);
+    tern_status status = tern_word_wait(word, expected, tern__watch_ns);
+    if (status != TERN_ERR_TIMEOUT) return status;
+#if defined(__wasm__)
+    if (patience->timeout_ns != TERN_WAIT_FOREVER) patience->timeout_ns -= tern__watch_ns;
+#endif
+    patience->watched = true;
+    return TERN_OK;
 }
 
 /* The wait is over, with this status: remember what came of the spinning. A wait that did not have
@@ -157,6 +181,9 @@ TERN_INLINE tern_status tern__patience_end(const struct tern__patience *patience
     if (status == TERN_OK && spun && !patience->started) tern__spin_helped(patience->spin);
     return status;
 }
+
+/* The collector's end of a bell in a region, if it is not ours yet; bell.c. */
+tern_status tern__bell_take_end(tern_bell *bell);
 
 #if !defined(TERN_MODEL)
 /* The heavy barrier of atomic.h, and what a process does that wants to hear those of others. */

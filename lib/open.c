@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* open.c: the one place that knows both regions and primitives. */
-#include "internal.h"
+#include "pool_parts.h"
 #include "../include/tern/open.h"
 
 /* A type of object that can stand in a region: what its own calls are, for any description of it. */
@@ -18,6 +18,7 @@ static tern_status open_find_or_make(tern_region *region, const char *name, cons
 {
     tern_status status;
     size_t size = desc ? type->size(desc) : 0;
+    if (region->peer == 0) return TERN_ERR_STATE;
     if (desc && size == 0) return TERN_ERR_ARGUMENT;
     if (desc) {
         status = tern_region_claim(region, name, type->type, size, object);
@@ -26,12 +27,20 @@ static tern_status open_find_or_make(tern_region *region, const char *name, cons
             tern_region_publish(region, object, status);
             return status;
         }
-        /* a full directory holds perhaps the very name */
         if (status != TERN_ERR_EXISTS) return status;
     }
     status = tern_region_find(region, name, type->type, object);
     if (status != TERN_OK || !desc) return status;
     return type->compare(object->memory, (size_t)object->size_bytes, desc);
+}
+
+/* Find or make the object, and take one of its ends. */
+static tern_status open_end(tern_region *region, const char *name, const struct open_type *type, const void *desc,
+                            uint32_t which, tern_object *object, tern__role *role, tern_recovery *report)
+{
+    tern_status status = open_find_or_make(region, name, type, desc, object);
+    if (status == TERN_OK) status = tern__role_prepare(role, region, object->index, which);
+    return status == TERN_OK ? role->take(role, report) : status;
 }
 
 /* The size and format of a type's own calls, for any description; then its open_type, after its compare. */
@@ -47,18 +56,28 @@ static tern_status open_find_or_make(tern_region *region, const char *name, cons
 #define OPEN_TYPE(name, type) \
     static const struct open_type open_##name = { type, open_##name##_size, open_##name##_format, \
                                                   open_##name##_compare };
-/* Open an end that can wait: in the MAIN domain it may not. */
-#define OPEN_END(name, role) \
-    tern_status tern_##name##_open_##role(tern_##name##_##role *end, tern_region *region, const char *object_name, \
-                                          const tern_##name##_desc *desc) \
+/* Open an end. `ring` is empty, or the part of the view that has its role; `waits` says what the view
+ * of a region's MAIN domain may not. */
+#define OPEN_WAITS end->may_block = region->domain != TERN_DOMAIN_MAIN
+#define OPEN_END(name, end_name, which, ring, waits) \
+    tern_status tern_##name##_open_##end_name(tern_##name##_##end_name *end, tern_region *region, \
+                                              const char *object_name, const tern_##name##_desc *desc) \
     { \
         tern_object object; \
+        tern__role role; \
+        tern_recovery report; \
         tern__memset(end, 0, sizeof *end); \
-        tern_status status = open_find_or_make(region, object_name, &open_##name, desc, &object); \
-        if (status == TERN_OK) \
-            status = tern_##name##_attach_##role(end, object.memory, (size_t)object.size_bytes); \
-        if (status == TERN_OK) end->may_block = region->domain != TERN_DOMAIN_MAIN; \
-        return status; \
+        tern_status status = open_end(region, object_name, &open_##name, desc, which, &object, &role, &report); \
+        if (status != TERN_OK) return status; \
+        status = tern_##name##_attach_##end_name(end, object.memory, (size_t)object.size_bytes); \
+        if (status != TERN_OK) { \
+            tern__role_refuse(&role, &report); \
+            return status; \
+        } \
+        waits; \
+        end->ring role = role; \
+        end->ring recovery = report; \
+        return TERN_OK; \
     }
 
 /* ---- Bell ------------------------------------------------------------------------------- */
@@ -82,7 +101,17 @@ tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *nam
     tern__memset(bell, 0, sizeof *bell);
     tern_status status = open_find_or_make(region, name, &open_bell, desc, &object);
     if (status == TERN_OK) status = tern_bell_attach(bell, object.memory, (size_t)object.size_bytes);
-    if (status == TERN_OK) bell->may_block = region->domain != TERN_DOMAIN_MAIN;
+    if (status != TERN_OK) return status;
+    bell->may_block = region->domain != TERN_DOMAIN_MAIN;
+    return tern__role_prepare(&bell->role, region, object.index, TERN__ROLE_COLLECTOR);
+}
+
+tern_status tern_bell_open_collector(tern_bell *bell, tern_region *region, const char *name,
+                                     const tern_bell_desc *desc)
+{
+    tern_status status = tern_bell_open(bell, region, name, desc);
+    if (status == TERN_OK) status = tern__bell_take_end(bell);
+    if (status != TERN_OK) tern__memset(bell, 0, sizeof *bell);
     return status;
 }
 
@@ -103,12 +132,20 @@ static tern_status open_ring_compare(const void *memory, size_t size_bytes, cons
 
 OPEN_TYPE(ring, TERN_TYPE_RING)
 
-OPEN_END(ring, producer)
-OPEN_END(ring, consumer)
+OPEN_END(ring, producer, TERN__ROLE_PRODUCER, , OPEN_WAITS)
+OPEN_END(ring, consumer, TERN__ROLE_CONSUMER, , OPEN_WAITS)
 
 /* ---- Pool ------------------------------------------------------------------------------- */
 
-OPEN_CALLS(pool)
+static size_t open_pool_size(const void *desc)
+{
+    return tern_pool_size((const tern_pool_desc *)desc);
+}
+
+static tern_status open_pool_format(void *memory, size_t size_bytes, const void *desc)
+{
+    return tern__pool_format(memory, size_bytes, (const tern_pool_desc *)desc, TERN__POOL_HELD);
+}
 
 static tern_status open_pool_compare(const void *memory, size_t size_bytes, const void *desc)
 {
@@ -122,12 +159,17 @@ static tern_status open_pool_compare(const void *memory, size_t size_bytes, cons
 
 OPEN_TYPE(pool, TERN_TYPE_POOL)
 
+/* Whoever comes gives back what the dead had: they may have been the pool's last users. */
 tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name, const tern_pool_desc *desc)
 {
     tern_object object;
+    tern_recovery report;
     tern__memset(pool, 0, sizeof *pool);
     tern_status status = open_find_or_make(region, name, &open_pool, desc, &object);
-    if (status == TERN_OK) status = tern_pool_attach(pool, object.memory, (size_t)object.size_bytes);
+    if (status != TERN_OK) return status;
+    (void)tern__peer_bury_all(region, &report);   /* the report tells */
+    status = tern__pool_attach(pool, region, &object);
+    if (status == TERN_OK) pool->recovery = report;
     return status;
 }
 
@@ -146,16 +188,8 @@ static tern_status open_triple_compare(const void *memory, size_t size_bytes, co
 
 OPEN_TYPE(triple, TERN_TYPE_TRIPLE)
 
-tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region *region, const char *name,
-                                    const tern_triple_desc *desc)
-{
-    tern_object object;
-    tern__memset(w, 0, sizeof *w);
-    tern_status status = open_find_or_make(region, name, &open_triple, desc, &object);
-    return status == TERN_OK ? tern_triple_attach_writer(w, object.memory, (size_t)object.size_bytes) : status;
-}
-
-OPEN_END(triple, reader)
+OPEN_END(triple, writer, TERN__ROLE_PRODUCER, , (void)0)
+OPEN_END(triple, reader, TERN__ROLE_CONSUMER, , OPEN_WAITS)
 
 /* ---- Stream ----------------------------------------------------------------------------- */
 
@@ -173,9 +207,10 @@ static tern_status open_stream_compare(const void *memory, size_t size_bytes, co
 
 OPEN_TYPE(stream, TERN_TYPE_STREAM)
 
-OPEN_END(stream, producer)
-OPEN_END(stream, consumer)
+OPEN_END(stream, producer, TERN__ROLE_PRODUCER, ring., OPEN_WAITS)
+OPEN_END(stream, consumer, TERN__ROLE_CONSUMER, ring., OPEN_WAITS)
 
 #undef OPEN_CALLS
 #undef OPEN_TYPE
 #undef OPEN_END
+#undef OPEN_WAITS

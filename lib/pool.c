@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pool.c: the cold half of the pool: format, attach, allocate, free, look.
- *
- * The free list is a queue of slots linked by their indices, after Michael and Scott. Its first
- * slot is always kept: taking moves head on to the second and hands out the first, so a slot
- * goes through the list without being copied, and the list never is without a slot to link to.
- *
- * Places are numbered, modulo 2^40. head and tail carry the number of the place they stand at,
- * a link the number of the place that its slot has. So a link that is read by way of head or tail must
- * carry the very same number, or the slot has moved on since; and each compare-exchange
- * goes from place p to p + 1, where p is what it compared. No place comes twice, so nothing
- * that was read long ago can be taken for something new. The numbers also count:
- * head's is how many were taken, tail's how many were given back. */
-#include "internal.h"
-#include "../include/tern/pool.h"
+/* pool.c: the cold half of the pool: format, attach, allocate, free, look. The free list is in
+ * pool_list.c, what a pool in a region does more in pool_holds.c. */
+#include "pool_parts.h"
 
 /* From slot to slot: a power of two up to a line, then whole lines. */
 static uint32_t pool_stride(uint32_t item_size_bytes)
@@ -23,7 +12,7 @@ static uint32_t pool_stride(uint32_t item_size_bytes)
 }
 
 /* The geometry of a description; false if there can be no such pool. */
-static bool pool_geometry_from_desc(struct tern_pool_geometry *g, const tern_pool_desc *desc)
+static bool pool_geometry_from_desc(struct tern_pool_geometry *g, const tern_pool_desc *desc, uint32_t flags)
 {
     if (!desc || desc->item_size_bytes == 0 || desc->item_size_bytes > TERN_POOL_MAX_ITEM_SIZE_BYTES) return false;
     uint32_t capacity = desc->capacity_items ? desc->capacity_items : TERN_POOL_DEFAULT_CAPACITY_ITEMS;
@@ -38,6 +27,7 @@ static bool pool_geometry_from_desc(struct tern_pool_geometry *g, const tern_poo
     g->capacity_items = capacity;
     g->stride_bytes = stride;
     g->total_size_bytes = slots_bytes + sizeof(struct tern_pool_shared);
+    g->flags = flags;
     g->check = tern__geometry_check(g, sizeof *g);
     return true;
 }
@@ -45,30 +35,7 @@ static bool pool_geometry_from_desc(struct tern_pool_geometry *g, const tern_poo
 size_t tern_pool_size(const tern_pool_desc *desc)
 {
     struct tern_pool_geometry g;
-    return pool_geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
-}
-
-/* ---- Links ---------------------------------------------------------------------- */
-
-static uint64_t pool_link(uint32_t index, uint64_t place)
-{
-    return place << TERN__POOL_INDEX_BITS | index;
-}
-
-static uint32_t pool_index(uint64_t link)
-{
-    return (uint32_t)link & TERN__POOL_NO_INDEX;
-}
-
-static uint64_t pool_place(uint64_t link)
-{
-    return link >> TERN__POOL_INDEX_BITS;
-}
-
-/* Places from one link to another, modulo 2^40; negative if the other is behind. */
-static int64_t pool_distance(uint64_t from, uint64_t to)
-{
-    return (int64_t)((pool_place(to) - pool_place(from)) << TERN__POOL_INDEX_BITS) / (1 << TERN__POOL_INDEX_BITS);
+    return pool_geometry_from_desc(&g, desc, 0) ? (size_t)g.total_size_bytes : 0;
 }
 
 /* ---- Life ------------------------------------------------------------------------- */
@@ -83,12 +50,12 @@ static void pool_fill_view(tern_pool *pool, const struct tern_pool_geometry *g, 
     pool->first = (unsigned char *)memory + sizeof(struct tern_pool_shared);
 }
 
-tern_status tern_pool_format(void *memory, size_t size_bytes, const tern_pool_desc *desc)
+tern_status tern__pool_format(void *memory, size_t size_bytes, const tern_pool_desc *desc, uint32_t flags)
 {
     struct tern_pool_geometry g;
     tern_pool pool;
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_pool_shared));
-    if (!pool_geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
+    if (!pool_geometry_from_desc(&g, desc, flags)) return TERN_ERR_ARGUMENT;
     if (status != TERN_OK) return status;
     if (size_bytes < g.total_size_bytes) return TERN_ERR_MEMORY;
 
@@ -106,16 +73,21 @@ tern_status tern_pool_format(void *memory, size_t size_bytes, const tern_pool_de
         struct tern_pool_slot *slot = tern__pool_slot(&pool, i);
         uint32_t next = i < g.capacity_items ? i + 1 : TERN__POOL_NO_INDEX;
         tern_a64_store_relaxed(&slot->word, tern__pool_life(1, TERN__POOL_FREE)); /* relaxed: as above */
-        tern_a64_store_relaxed(&slot->link, pool_link(next, i)); /* relaxed: as above */
+        tern_a64_store_relaxed(&slot->link, tern__pool_link(next, i)); /* relaxed: as above */
     }
-    tern_a64_store_relaxed(&shared->head.link, pool_link(0, 0)); /* relaxed: as above */
-    tern_a64_store_relaxed(&shared->tail.link, pool_link(g.capacity_items, g.capacity_items)); /* relaxed: as above */
+    tern_a64_store_relaxed(&shared->head.link, tern__pool_link(0, 0)); /* relaxed: as above */
+    tern_a64_store_relaxed(&shared->tail.link, tern__pool_link(g.capacity_items, g.capacity_items)); /* relaxed: as above */
     tern_a32_store_relaxed(&shared->retired, 0); /* relaxed: as above */
     /* [POOL-0] release: the whole header and every slot before the magic.
      * Pairs with: [POOL-0] acquire in pool_load_geometry().
      * Otherwise: an attach may read a half-written header, an alloc a half-made list. */
     tern_a32_store_release(&shared->magic, TERN_POOL_MAGIC, POOL_0_FORMAT);
     return TERN_OK;
+}
+
+tern_status tern_pool_format(void *memory, size_t size_bytes, const tern_pool_desc *desc)
+{
+    return tern__pool_format(memory, size_bytes, desc, 0);
 }
 
 /* Copy the geometry out, once, and check every word of the copy. */
@@ -125,7 +97,7 @@ static tern_status pool_load_geometry(struct tern_pool_geometry *g, const void *
     if (status != TERN_OK) return status;
     const struct tern_pool_shared *shared = (const struct tern_pool_shared *)memory;
     /* [POOL-0] acquire: the header and the slots after the magic.
-     * Pairs with: [POOL-0] release in tern_pool_format().
+     * Pairs with: [POOL-0] release in tern__pool_format().
      * Otherwise: a half-written header may pass for a damaged one. */
     uint32_t magic = tern_a32_load_acquire(&shared->magic, POOL_0_ATTACH);
     if (magic == 0) return TERN_ERR_NOT_READY;
@@ -135,7 +107,7 @@ static tern_status pool_load_geometry(struct tern_pool_geometry *g, const void *
 
     struct tern_pool_geometry expected;
     tern_pool_desc desc = { g->item_size_bytes, g->capacity_items };
-    if (!pool_geometry_from_desc(&expected, &desc)) return TERN_ERR_CORRUPT;
+    if (g->flags > TERN__POOL_HELD || !pool_geometry_from_desc(&expected, &desc, g->flags)) return TERN_ERR_CORRUPT;
     if (tern__memcmp(&expected, g, sizeof expected) != 0) return TERN_ERR_CORRUPT;
     return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : TERN_OK;
 }
@@ -145,8 +117,25 @@ tern_status tern_pool_attach(tern_pool *pool, void *memory, size_t size_bytes)
     struct tern_pool_geometry g;
     tern__memset(pool, 0, sizeof *pool);
     tern_status status = pool_load_geometry(&g, memory, size_bytes);
+    if (status == TERN_OK && g.flags != 0) status = TERN_ERR_MISMATCH;
     if (status == TERN_OK) pool_fill_view(pool, &g, memory);
     return status;
+}
+
+tern_status tern__pool_attach(tern_pool *pool, const tern_region *region, const tern_object *object)
+{
+    struct tern_pool_geometry g;
+    tern__memset(pool, 0, sizeof *pool);
+    tern_status status = pool_load_geometry(&g, object->memory, (size_t)object->size_bytes);
+    if (status == TERN_OK && g.flags != TERN__POOL_HELD) status = TERN_ERR_MISMATCH;
+    if (status != TERN_OK) return status;
+    pool_fill_view(pool, &g, object->memory);
+    pool->peers = region->peers;
+    pool->peers_used = &region->shared->peers_used;
+    pool->max_peers = region->max_peers;
+    pool->peer_slot = region->peer - 1;
+    pool->object = object->index;
+    return TERN_OK;
 }
 
 void tern_pool_detach(tern_pool *pool)
@@ -154,133 +143,19 @@ void tern_pool_detach(tern_pool *pool)
     tern__memset(pool, 0, sizeof *pool);
 }
 
-/* ---- Free list -------------------------------------------------------------------- */
-
-/* How often a call that lost a race for the list pauses before it tries again: some microseconds,
- * in which the winner can do several calls on lines that it has. Two threads that retry at
- * once take them from each other at every step, and all of them are three times slower. */
-#define TERN__POOL_PAUSES 128u
-
-/* How often it tries; see TERN__POOL_TRIES. */
-#define TERN__POOL_LIST_TRIES (1u << 13)
-
-static void pool_back_off(void)
-{
-#if defined(TERN_MODEL)
-    tern_cpu_relax();
-#else
-    for (uint32_t i = 0; i < TERN__POOL_PAUSES; i++) tern_cpu_relax();
-#endif
-}
-
-/* Move tail on from one place to the next; false if somebody else did, or it is elsewhere. */
-static bool pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint32_t next)
-{
-    /* [POOL-4] release: that the place we leave has its successor.
-     * Pairs with: [POOL-4] acquire in pool_give_back().
-     * Otherwise: an alloc may miss a slot that is there, and say "full". */
-    return tern_a64_cas_release(&shared->tail.link, &from, pool_link(next, pool_place(from) + 1), POOL_4_MOVE);
-}
-
-/* Take the first slot of the list. TERN_OK, TERN_ERR_FULL: it is the only one; TERN_ERR_CORRUPT. */
-static tern_status pool_take(const tern_pool *pool, uint32_t *index)
-{
-    struct tern_pool_shared *shared = pool->shared;
-    for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
-        /* [POOL-3] acquire: what those did who took before us: which slots they had given back.
-         * Pairs with: [POOL-3] release below.
-         * Otherwise: we may miss a slot that is there, and say "full". */
-        uint64_t head = tern_a64_load_acquire(&shared->head.link, POOL_3_SEE);
-        *index = pool_index(head);
-        if (*index >= pool->slots) return TERN_ERR_CORRUPT;
-        /* [POOL-5] acquire: the next slot's word, for whoever takes it.
-         * Pairs with: [POOL-5] release in pool_give_back().
-         * Otherwise: a free slot may look live, and the list damaged. */
-        uint64_t link = tern_a64_load_acquire(&tern__pool_slot(pool, *index)->link, POOL_5_FOLLOW);
-        if (pool_place(link) == pool_place(head)) {
-            uint32_t next = pool_index(link);
-            if (next == TERN__POOL_NO_INDEX) return TERN_ERR_FULL;
-            if (next >= pool->slots) return TERN_ERR_CORRUPT;
-            /* relaxed: only compared; tail must be past a slot that leaves the list */
-            uint64_t tail = tern_a64_load_relaxed(&shared->tail.link);
-            if (pool_distance(head, tail) > 0 || pool_move_tail(shared, head, next)) {
-                /* [POOL-3] release: which slots we gave back before, and the next one's [POOL-5].
-                 * Pairs with: [POOL-3] acquire above.
-                 * Otherwise: the next alloc may miss a slot that is there, and say "full". */
-                if (tern_a64_cas_release(&shared->head.link, &head, pool_link(next, pool_place(head) + 1),
-                                         POOL_3_TAKE)) return TERN_OK;
-            }
-        }
-        pool_back_off();
-    }
-    return TERN_ERR_CORRUPT;
-}
-
-/* Put a slot that is ours at the end of the list. */
-static tern_status pool_give_back(const tern_pool *pool, uint32_t index)
-{
-    struct tern_pool_shared *shared = pool->shared;
-    struct tern_pool_slot *own = tern__pool_slot(pool, index);
-    for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
-        /* [POOL-4] acquire: that all places before this one have their successors.
-         * Pairs with: [POOL-4] release in pool_move_tail().
-         * Otherwise: an alloc may miss a slot that is there, and say "full". */
-        uint64_t tail = tern_a64_load_acquire(&shared->tail.link, POOL_4_SEE);
-        if (pool_index(tail) >= pool->slots) return TERN_ERR_CORRUPT;
-        struct tern_pool_slot *last = tern__pool_slot(pool, pool_index(tail));
-        /* relaxed: its place is compared; a slot that we help to tail is not touched */
-        uint64_t link = tern_a64_load_relaxed(&last->link);
-        if (pool_place(link) == pool_place(tail)) {
-            if (pool_index(link) != TERN__POOL_NO_INDEX) {
-                pool_move_tail(shared, tail, pool_index(link));
-                continue;
-            }
-            /* relaxed: who finds an older value sees another place, and looks again */
-            tern_a64_store_relaxed(&own->link, pool_link(TERN__POOL_NO_INDEX, pool_place(tail) + 1));
-            /* [POOL-5] release: the slot's word, free again.
-             * Pairs with: [POOL-5] acquire in pool_take().
-             * Otherwise: a free slot may look live, and the list damaged. */
-            if (tern_a64_cas_release(&last->link, &link, pool_link(index, pool_place(tail)), POOL_5_LINK)) {
-                pool_move_tail(shared, tail, index);
-                return TERN_OK;
-            }
-        }
-        pool_back_off();
-    }
-    return TERN_ERR_CORRUPT;
-}
-
-/* A slot whose item has ended, and which nobody pins: to the list, or into retirement. */
-static tern_status pool_recycle(const tern_pool *pool, uint32_t index, uint32_t generation)
-{
-    if (generation <= TERN__POOL_LAST_GENERATION) return pool_give_back(pool, index);
-    /* relaxed: a number to look at */
-    tern_a32_fetch_add_relaxed(&pool->shared->retired, 1);
-    return TERN_OK;
-}
-
-/* What becomes of a slot of this generation that nobody pins. */
-static uint64_t pool_rest(uint32_t generation)
-{
-    return tern__pool_life(generation, generation <= TERN__POOL_LAST_GENERATION ? TERN__POOL_FREE
-                                                                                : TERN__POOL_RETIRED);
-}
-
 /* ---- Allocate and free -------------------------------------------------------------- */
 
-tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
+/* Turn a slot that was taken from the list into a live item. */
+static tern_status pool_make(tern_pool *pool, uint32_t index, tern_a64 *hold, tern_handle *handle, void **item)
 {
-    uint32_t index;
-    *handle = tern_handle_null();
-    *item = NULL;
-    tern_status status = pool_take(pool, &index);
-    if (status != TERN_OK) return status;
     struct tern_pool_slot *slot = tern__pool_slot(pool, index);
     /* relaxed: the compare-exchange orders */
     uint64_t word = tern_a64_load_relaxed(&slot->word);
     uint32_t generation = (uint32_t)(word >> 32);
     if (generation == 0 || generation > TERN__POOL_LAST_GENERATION) return TERN_ERR_CORRUPT;
     if (word != tern__pool_life(generation, TERN__POOL_FREE)) return TERN_ERR_CORRUPT;
+    /* relaxed: ours; who reads it knows that we are dead */
+    if (hold) tern_a64_store_relaxed(hold, tern__hold(TERN__HOLD_MADE, pool->object, index, generation));
     /* [POOL-1] acquire: what was done to the slot's former items.
      * Pairs with: [POOL-1] release in pool_end_life(), tern_pool_unpin().
      * Otherwise: the new item may be written over one that is still being read.
@@ -296,6 +171,18 @@ tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
     return TERN_OK;
 }
 
+tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
+{
+    uint32_t index;
+    *handle = tern_handle_null();
+    *item = NULL;
+    tern_a64 *hold = tern__hold_take(pool, tern__hold(TERN__HOLD_BUSY, pool->object, TERN__POOL_NO_INDEX, 0));
+    tern_status status = tern__pool_take(pool, &index, hold);
+    if (status == TERN_OK) status = pool_make(pool, index, hold, handle, item);
+    tern__hold_drop(hold);
+    return status;
+}
+
 /* Make a handle stale, once, and add pins to what others hold. TERN_OK: nobody holds any; the
  * caller owns the slot; TERN_DEFERRED; TERN_ERR_STALE. */
 static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint32_t add_pins)
@@ -309,7 +196,7 @@ static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint
         if (!tern__pool_is_live(word, handle.generation)) return TERN_ERR_STALE;
         uint64_t pins = (word & TERN__POOL_PINS_MASK) + add_pins;
         if (pins > TERN__POOL_PINS_MASK) return TERN_ERR_CORRUPT;
-        uint64_t after = pins ? tern__pool_life(next, TERN__POOL_DYING) | pins : pool_rest(next);
+        uint64_t after = pins ? tern__pool_life(next, TERN__POOL_DYING) | pins : tern__pool_rest(next);
         /* [POOL-1] release: all that the caller did with the item.
          * Pairs with: [POOL-1] acquire in tern_pool_alloc(), tern_pool_pin(), tern_pool_get().
          * Otherwise: the next item may be written over this one while we still read it.
@@ -323,24 +210,40 @@ static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint
 
 tern_status tern_pool_free(tern_pool *pool, tern_handle handle)
 {
+    if (pool->peers) return tern__pool_free_held(pool, handle, false);
     tern_status status = pool_end_life(pool, handle, 0);
     if (status != TERN_OK) return status;
-    return pool_recycle(pool, handle.index, handle.generation + 1);
+    return tern__pool_recycle(pool, handle.index, handle.generation + 1);
 }
 
 tern_status tern__pool_condemn(tern_pool *pool, tern_handle handle)
 {
+    if (pool->peers) {
+        tern_status status = tern__pool_free_held(pool, handle, true);
+        if (status != TERN_ERR_FULL) return status;   /* no hold is left: the pin is counted */
+    }
     return pool_end_life(pool, handle, 1);
 }
 
 void tern__pool_reclaim(tern_pool *pool, uint32_t index, uint32_t generation)
 {
     if (index >= pool->slots) return;
+    if (pool->peers) {
+        tern_a64 *hold = tern__hold_take(pool, tern__hold(TERN__HOLD_BUSY, pool->object, index, 0));
+        uint64_t dying = tern__pool_life(generation, TERN__POOL_DYING);
+        /* [POOL-6] seq_cst: that no pin is counted, before our look at the holds.
+         * Pairs with: [POOL-6] seq_cst in hold_let_go().
+         * Otherwise: we may see a hold, and its peer our pin: nobody gives the slot back. */
+        if (tern_a64_cas_seq_cst(&tern__pool_slot(pool, index)->word, &dying, dying, POOL_6_COUNTED))
+            (void)tern__pool_reclaim_held(pool, index, generation);
+        tern__hold_drop(hold);
+        return;
+    }
     uint64_t word = tern__pool_life(generation, TERN__POOL_DYING);
     /* relaxed: alloc sees through this to each unpin [POOL-1]: read-modify-writes pass on what the
      * releases before them published. It fails only if somebody unpins what he did not pin. */
-    if (!tern_a64_cas_relaxed(&tern__pool_slot(pool, index)->word, &word, pool_rest(generation))) return;
-    pool_recycle(pool, index, generation);
+    if (!tern_a64_cas_relaxed(&tern__pool_slot(pool, index)->word, &word, tern__pool_rest(generation))) return;
+    tern__pool_recycle(pool, index, generation);
 }
 
 /* ---- Look --------------------------------------------------------------------------- */
@@ -358,8 +261,8 @@ static uint32_t pool_was_live(const tern_pool *pool, uint64_t *allocated)
     /* relaxed: numbers to look at */
     uint64_t head = tern_a64_load_relaxed(&pool->shared->head.link);
     uint64_t tail = tern_a64_load_relaxed(&pool->shared->tail.link); /* relaxed: as above */
-    *allocated = pool_place(head);
-    int64_t live = (int64_t)pool->capacity_items - pool_distance(head, tail) - tern_pool_was_retired(pool);
+    *allocated = tern__pool_place(head);
+    int64_t live = (int64_t)pool->capacity_items - tern__pool_distance(head, tail) - tern_pool_was_retired(pool);
     return live < 0 ? 0 : live > pool->capacity_items ? pool->capacity_items : (uint32_t)live;
 }
 

@@ -256,12 +256,14 @@ tern_status tern_ring_producer_bind(tern_ring_producer *p, const tern_bell *bell
 
 void tern_ring_detach_producer(tern_ring_producer *p)
 {
+    tern__role_release(&p->role);
     tern__memset(p, 0, sizeof *p);
 }
 
 void tern_ring_detach_consumer(tern_ring_consumer *c)
 {
     if (c->shared && c->released != c->head) tern__ring_publish_head(c);
+    tern__role_release(&c->role);
     tern__memset(c, 0, sizeof *c);
 }
 

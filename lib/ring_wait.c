@@ -43,7 +43,7 @@ uint32_t tern__ring_wake_asleep(struct tern_ring_end *end, tern_a32 *word, uint3
 
 /* Sleep while the peer publishes by plain stores, which do not see SLEEP. */
 static tern_status ring_sleep_asymmetric(struct tern_ring_end *peer, tern_a32 *word, uint32_t expected,
-                                         uint64_t left_ns)
+                                         uint64_t left_ns, struct tern__patience *patience)
 {
     tern_status status = TERN_OK;
     /* relaxed: ordered by the barrier */
@@ -54,7 +54,8 @@ static tern_status ring_sleep_asymmetric(struct tern_ring_end *peer, tern_a32 *w
     bool heard = tern_barrier_heavy(RING_5_SLEEP);
     /* relaxed: only compared, and by the kernel once more */
     if (tern_a32_load_relaxed(word) == expected)
-        status = tern_word_wait(word, expected, heard || left_ns < ring_unheard_ns ? left_ns : ring_unheard_ns);
+        status = tern__patience_sleep(patience, word, expected,
+                                      heard || left_ns < ring_unheard_ns ? left_ns : ring_unheard_ns);
     tern_a32_store_relaxed(&peer->asleep, 0);   /* relaxed: at worst a needless wake */
     return status == TERN_ERR_TIMEOUT && !heard ? TERN_OK : status;
 }
@@ -82,8 +83,9 @@ static tern_status ring_sleep_on(struct tern_ring_end *peer, tern_a32 *word, uin
     }
     /* relaxed: ordered by the compare-exchange above */
     if (tern_a32_load_relaxed(&peer->closed)) return TERN_OK;
-    if (!tern_a32_load_relaxed(&peer->asymmetric)) return tern_word_wait(word, before | TERN__RING_SLEEP, left_ns);
-    return ring_sleep_asymmetric(peer, word, before | TERN__RING_SLEEP, left_ns);
+    if (!tern_a32_load_relaxed(&peer->asymmetric)) 
+        return tern__patience_sleep(patience, word, before | TERN__RING_SLEEP, left_ns);
+    return ring_sleep_asymmetric(peer, word, before | TERN__RING_SLEEP, left_ns, patience);
 }
 
 static tern_status ring_may_wait(bool waitable, bool may_block)
@@ -128,13 +130,13 @@ tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *
 
 tern_status tern_ring_producer_wait(tern_ring_producer *p, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks, &p->spin);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks, &p->spin, &p->role);
     return tern__patience_end(&patience, tern__ring_wait_space(p, 1, &patience));
 }
 
 tern_status tern_ring_consumer_wait(tern_ring_consumer *c, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks, &c->spin);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks, &c->spin, &c->role);
     return tern__patience_end(&patience, tern__ring_wait_items(c, &patience));
 }
 

@@ -95,6 +95,7 @@ tern_status tern_stream_producer_bind(tern_stream_producer *p, const tern_bell *
 
 void tern_stream_detach_producer(tern_stream_producer *p)
 {
+    tern_ring_detach_producer(&p->ring);
     tern__memset(p, 0, sizeof *p);
 }
 
@@ -139,7 +140,7 @@ tern_status tern_stream_consumer_status(tern_stream_consumer *c)
  * published all of them; then the whole memory is free, more than is ever waited for. */
 static tern_status stream_wait_room(tern_stream_producer *p, uint32_t length, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks, &p->ring.spin);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, p->spin_checks, &p->ring.spin, &p->ring.role);
     tern_status status = TERN_OK;
     p->ring.may_block = p->may_block;
     while (status == TERN_OK && !tern__stream_room(p, length)) {
@@ -169,7 +170,7 @@ tern_status tern_stream_send_wait(tern_stream_producer *p, uint32_t kind, const 
 tern_status tern_stream_peek_wait(tern_stream_consumer *c, const void **record, uint32_t *length, uint32_t *kind,
                                   uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks, &c->ring.spin);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, c->spin_checks, &c->ring.spin, &c->ring.role);
     tern_status status = TERN_OK;
     c->ring.may_block = c->may_block;
     /* who is to sleep at once gains nothing from a pause before it looks */

@@ -168,11 +168,13 @@ tern_status tern_triple_writer_bind(tern_triple_writer *w, const tern_bell *bell
 
 void tern_triple_detach_writer(tern_triple_writer *w)
 {
+    tern__role_release(&w->role);
     tern__memset(w, 0, sizeof *w);
 }
 
 void tern_triple_detach_reader(tern_triple_reader *r)
 {
+    tern__role_release(&r->role);
     tern__memset(r, 0, sizeof *r);
 }
 
@@ -264,7 +266,7 @@ static tern_status triple_sleep(tern_triple_reader *r, struct tern__patience *pa
     }
     /* relaxed: ordered by the compare-exchange above */
     if (tern_a32_load_relaxed(&shared->writer_closed)) return TERN_OK;
-    return tern_word_wait(&shared->word, seen | TERN__TRIPLE_SLEEP, left_ns);
+    return tern__patience_sleep(patience, &shared->word, seen | TERN__TRIPLE_SLEEP, left_ns);
 }
 
 static tern_status triple_wait_newer(tern_triple_reader *r, struct tern__patience *patience)
@@ -281,7 +283,7 @@ static tern_status triple_wait_newer(tern_triple_reader *r, struct tern__patienc
 
 tern_status tern_triple_wait(tern_triple_reader *r, uint64_t timeout_ns)
 {
-    struct tern__patience patience = tern__patience_begin(timeout_ns, r->spin_checks, &r->spin);
+    struct tern__patience patience = tern__patience_begin(timeout_ns, r->spin_checks, &r->spin, &r->role);
     if (!r->may_block) return TERN_ERR_DOMAIN;
     return tern__patience_end(&patience, triple_wait_newer(r, &patience));
 }

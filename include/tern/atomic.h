@@ -16,9 +16,10 @@
  * Native builds drop the name; the model weakens one named site at a time and
  * expects a failing execution. tools/check-edges reads the same names.
  *
- * Only operations in use exist. There is no seq_cst operation here; the one fence is the pair of
- * barriers for a store that is followed by a load on one side far more often than on the other:
- * light where it happens all the time, heavy where it is rare. See docs/memory-model.md.
+ * Only operations in use exist. Where two sides each store one word and then look at the other's, the
+ * pool's are seq_cst; the one fence is the pair of barriers for where one side does so far more
+ * often than the other: light where it happens all the time, heavy where it is rare. See
+ * docs/memory-model.md.
  */
 #ifndef TERN_ATOMIC_H
 #define TERN_ATOMIC_H
@@ -84,6 +85,10 @@ static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t d
 #define tern_a64_cas_acquire(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acquire), $)
 #define tern_a64_cas_release(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_release), $)
 #define tern_a64_cas_acq_rel(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acq_rel), $)
+#define tern_a32_load_seq_cst(a, site) ((uint32_t)(a)->value.load(TERN__AT(site, mo_seq_cst), $))
+#define tern_a64_load_seq_cst(a, site) ((uint64_t)(a)->value.load(TERN__AT(site, mo_seq_cst), $))
+#define tern_a32_cas_seq_cst(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_seq_cst), $)
+#define tern_a64_cas_seq_cst(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_seq_cst), $)
 
 /* The light barrier holds only the compiler, so here it is nothing; the heavy one orders all threads at
  * once. Weakened it orders nobody. */
@@ -168,6 +173,10 @@ TERN__CAS(64, uint64_t, a64_cas_relaxed, memory_order_relaxed)
 TERN__CAS(64, uint64_t, a64_cas_acquire, memory_order_acquire)
 TERN__CAS(64, uint64_t, a64_cas_release, memory_order_release)
 TERN__CAS(64, uint64_t, a64_cas_acq_rel, memory_order_acq_rel)
+TERN__LOAD(32, uint32_t, a32_load_seq_cst, memory_order_seq_cst)
+TERN__LOAD(64, uint64_t, a64_load_seq_cst, memory_order_seq_cst)
+TERN__CAS(32, uint32_t, a32_cas_seq_cst, memory_order_seq_cst)
+TERN__CAS(64, uint64_t, a64_cas_seq_cst, memory_order_seq_cst)
 
 #undef TERN__LOAD
 #undef TERN__STORE
@@ -197,6 +206,10 @@ TERN__CAS(64, uint64_t, a64_cas_acq_rel, memory_order_acq_rel)
 #define tern_a64_cas_acquire(a, e, d, site) tern__a64_cas_acquire(a, e, d)
 #define tern_a64_cas_release(a, e, d, site) tern__a64_cas_release(a, e, d)
 #define tern_a64_cas_acq_rel(a, e, d, site) tern__a64_cas_acq_rel(a, e, d)
+#define tern_a32_load_seq_cst(a, site) tern__a32_load_seq_cst(a)
+#define tern_a64_load_seq_cst(a, site) tern__a64_load_seq_cst(a)
+#define tern_a32_cas_seq_cst(a, e, d, site) tern__a32_cas_seq_cst(a, e, d)
+#define tern_a64_cas_seq_cst(a, e, d, site) tern__a64_cas_seq_cst(a, e, d)
 
 /* Keeps the compiler from moving accesses across; the processor may still pass a load ahead of a
  * store. The other side's heavy barrier makes up for it. */

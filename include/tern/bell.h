@@ -46,7 +46,7 @@
 #ifndef TERN_BELL_H
 #define TERN_BELL_H
 
-#include "wait.h"
+#include "role.h"
 
 /* ---- Shared bytes ---------------------------------------------------------- */
 
@@ -109,6 +109,8 @@ typedef struct tern_bell {
     struct tern_bell_shared *shared;
     tern_a32 *leaf;          /* NULL up to 31 sources */
     tern__spin spin;         /* what came of spinning in tern_bell_wait(); only the collector's */
+    tern_recovery recovery;  /* public, read only: what the collector found; see peer.h */
+    tern__role role;         /* private; the collector's */
 } tern_bell;
 
 /** Where the collector is among the leaves. */
@@ -252,6 +254,7 @@ TERN_API tern_status tern_bell_use_eventfd(tern_bell *bell, int fd);
 /* The cold ends of the calls below. */
 TERN_API void tern__bell_wake(const tern_bell *bell);
 TERN_API void tern__bell_ring_far(const tern_bell *bell, uint32_t source);
+TERN_API void tern__bell_ring_all(const tern_bell *bell);
 
 TERN_EXTERN_C_END
 

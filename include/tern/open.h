@@ -8,12 +8,19 @@
  *
  * Whoever comes first makes the object; who comes later with a description checks it
  * against what is there. Either end may come first.
+ *
+ * An end has one holder (peer.h): a second one gets TERN_ERR_BUSY until the first detaches. The end of
+ * a holder that died is taken over; the view's `recovery` then says so. An end of a ring, stream or triple buffer
+ * that the other end's *_wait waits for, and whose holder dies, makes it answer TERN_ERR_PEER_DEAD within
+ * 50 ms, after everything that was published; and so on until a successor has taken the end.
+ * On a bell, whose ringers are not known, that answer says that some peer of the region died
+ * and is not buried yet: tern_peer_recover().
  */
 #ifndef TERN_OPEN_H
 #define TERN_OPEN_H
 
 #include "bell.h"
-#include "region.h"
+#include "peer.h"
 #include "ring.h"
 #include "pool.h"
 #include "triple.h"
@@ -44,7 +51,9 @@ TERN_API tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region 
 TERN_API tern_status tern_ring_open_consumer(tern_ring_consumer *c, tern_region *region, const char *name,
                                              const tern_ring_desc *desc);
 
-/** Open a pool; as tern_ring_open_producer(), but any number may, and a capacity counts exactly.
+/** Open a pool; as tern_ring_open_producer(), but any number may, and a capacity counts exactly. What dead
+ *  peers had of it is given back first (tern_peer_recover()); `recovery` tells. The pool of a region has no
+ *  other entry: tern_pool_attach() to its memory answers TERN_ERR_MISMATCH.
  *  Role: any. Progress: lock-free. Order: acquire [REGION-2], [POOL-0]. */
 TERN_API tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name,
                                     const tern_pool_desc *desc);
@@ -55,7 +64,7 @@ TERN_API tern_status tern_pool_open(tern_pool *pool, tern_region *region, const 
  * @return as there; TERN_ERR_MISMATCH: another type or buffer size
  *
  * Role: writer. Progress: lock-free. Order: acquire [REGION-2], [TRIPLE-0].
- * Crash: a maker that dies half-way leaves the name NOT_READY.
+ * Crash: as there.
  */
 TERN_API tern_status tern_triple_open_writer(tern_triple_writer *w, tern_region *region, const char *name,
                                              const tern_triple_desc *desc);
@@ -69,6 +78,11 @@ TERN_API tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region 
  *  type or another number of sources. Role: any; one collector. Order: acquire [REGION-2], [BELL-0]. */
 TERN_API tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name,
                                     const tern_bell_desc *desc);
+
+/** Open a bell and take the collector's end at once, which otherwise happens at the first wait or arm:
+ *  TERN_ERR_BUSY if a live peer collects. After a dead collector every source rings. Role: collector. */
+TERN_API tern_status tern_bell_open_collector(tern_bell *bell, tern_region *region, const char *name,
+                                              const tern_bell_desc *desc);
 
 /** Open the producer's end of a stream; as tern_ring_open_producer(), TERN_ERR_MISMATCH: another type,
  *  capacity or flags. Role: producer. */

@@ -33,8 +33,8 @@
 #ifndef TERN_POOL_H
 #define TERN_POOL_H
 
-#include "atomic.h"
 #include "handle.h"
+#include "role.h"
 
 /* ---- Shared bytes ---------------------------------------------------------- */
 
@@ -59,6 +59,9 @@
 #define TERN__POOL_INDEX_BITS 24
 #define TERN__POOL_NO_INDEX ((1u << TERN__POOL_INDEX_BITS) - 1)
 
+/* Of a pool in a region: pins are in the hands of peers, and given back when they die. */
+#define TERN__POOL_HELD 1u
+
 /** What a pool is. Written by format before the magic, constant afterwards. */
 struct tern_pool_geometry {
     uint32_t layout_version;
@@ -66,7 +69,7 @@ struct tern_pool_geometry {
     uint32_t capacity_items;
     uint32_t stride_bytes;        /* from slot to slot */
     uint64_t total_size_bytes;    /* header and capacity + 1 slots */
-    uint32_t reserved;            /* 0 */
+    uint32_t flags;               /* TERN__POOL_HELD or 0 */
     uint32_t check;               /* hash of the fields above */
 };
 
@@ -124,6 +127,11 @@ typedef struct tern_pool {
     struct tern_pool_shared *shared;
     unsigned char *first;        /* slot 0 */
     struct tern_rcu *rcu;        /* tern_rcu_attach()'s, or NULL */
+    struct tern_region_peer *peers;   /* of the region that it was opened in, or NULL */
+    tern_a32 *peers_used;
+    uint32_t max_peers, peer_slot;    /* peer_slot: ours */
+    uint32_t object;             /* index of the pool in the region's directory */
+    tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
 } tern_pool;
 
 /** A look from outside; every was_ value may have changed already. */
@@ -231,6 +239,11 @@ TERN_API tern_status tern__pool_condemn(tern_pool *pool, tern_handle handle);
 
 /* The cold half of unpin: the last pin of a dying slot is gone. */
 TERN_API void tern__pool_reclaim(tern_pool *pool, uint32_t index, uint32_t generation);
+
+/* Pin, unpin and free of a pool in a region; pool_holds.c. */
+TERN_API void *tern__pool_pin_held(tern_pool *pool, tern_handle handle);
+TERN_API void tern__pool_unpin_held(tern_pool *pool, tern_handle handle);
+tern_status tern__pool_free_held(tern_pool *pool, tern_handle handle, bool condemn);
 
 /* ---- Look -------------------------------------------------------------------------- */
 

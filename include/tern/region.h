@@ -17,13 +17,16 @@
  * | format and anything else        | attach answers TERN_ERR_NOT_READY |
  * | attach, find, claim, publish, next | any number of threads and processes |
  *
- * Layout: header | directory: max_objects entries | peer table: max_peers entries
- * (kept for role claims) | heap of objects, each at a multiple of 128 bytes.
+ * Each attachment is a peer: it takes a slot of the peer table and gives it back by detach. What a
+ * peer had that died is found by the kernel and given back: peer.h.
+ *
+ * Layout: header | directory: max_objects entries | peer table: max_peers slots | heap of
+ * objects, each at a multiple of 128 bytes.
  */
 #ifndef TERN_REGION_H
 #define TERN_REGION_H
 
-#include "atomic.h"
+#include "role.h"
 
 /* ---- Shared bytes ------------------------------------------------------------ */
 
@@ -32,7 +35,7 @@
 #define TERN_REGION_DEFAULT_OBJECTS 64u
 #define TERN_REGION_DEFAULT_PEERS 64u
 #define TERN_REGION_MAX_OBJECTS 65536u
-#define TERN_REGION_MAX_PEERS 65536u
+#define TERN_REGION_MAX_PEERS 65534u
 
 /** What an object is; 0 is none. */
 enum {
@@ -60,38 +63,45 @@ struct tern_region_shared {
     uint32_t reserved;
     struct tern_region_geometry geometry;
     unsigned char pad0[128 - 8 - sizeof(struct tern_region_geometry)];
-    tern_a32 entries_used;                /* any adder; entries ever taken */
+    tern_a32 peers_used;                  /* who attaches; slots of the peer table that were ever taken */
     tern_a32 first;                       /* any adder; index + 1 of the first entry, 0: none */
-    tern_a64 heap_used_bytes;             /* any adder; from the start of the heap */
+    tern_a64 heap;                        /* any adder; units of 128 bytes used << 24 | entry that took the last + 1 */
     unsigned char pad1[128 - 16];
 };
 
-/** A directory entry. Name, type and domains are written by its adder before it is linked. */
+#define TERN__HEAP_ENTRY_BITS 24
+#define TERN__HEAP_ENTRY_MASK ((1u << TERN__HEAP_ENTRY_BITS) - 1)
+
+/** A directory entry. Name, type, size and domains are written by its maker before it is linked. */
 struct tern_region_entry {
     tern_a32 next;                        /* index + 1 of the next entry, 0: last */
-    tern_a32 state;                       /* TERN__ENTRY_*; the adder */
+    tern_a32 state;                       /* TERN__ENTRY_*; the maker */
     uint32_t type;
     uint32_t domains;                     /* bit per domain that may open it; 0: all */
-    uint64_t offset_bytes;                /* from the region's start; written before READY */
-    uint64_t size_bytes;                  /* written before READY */
+    tern_a64 offset_bytes;                /* from the region's start; 0: no memory yet. The maker, or who
+                                             takes memory after it */
+    uint64_t size_bytes;
     char name[TERN_NAME_BYTES];
-};
-
-/** A peer's slot: kept free for role claims. */
-struct tern_region_peer {
-    unsigned char reserved[64];
+    tern_a32 maker;                       /* as a role's word; 0: the entry is not in use */
+    tern_a32 roles[2];                    /* who has the ends; see role.h */
+    unsigned char pad[128 - 76];
 };
 
 enum { TERN__ENTRY_FORMATTING = 0, TERN__ENTRY_READY = 1, TERN__ENTRY_FAILED = 2 };
 
+/* Which of an entry's two roles an end is, in the lowest bit. A bell's collector has no other end: any
+ * peer may ring. */
+enum { TERN__ROLE_PRODUCER = 0, TERN__ROLE_CONSUMER = 1, TERN__ROLE_COLLECTOR = 2 };
+
 TERN_STATIC_ASSERT(sizeof(struct tern_region_geometry) == 56, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, geometry) == 8, "layout");
-TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, entries_used) == 128, "layout");
-TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, heap_used_bytes) == 136, "layout");
+TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, peers_used) == 128, "layout");
+TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, heap) == 136, "layout");
 TERN_SHARED_ASSERT(sizeof(struct tern_region_shared) == 256, "layout");
-TERN_SHARED_ASSERT(sizeof(struct tern_region_entry) == 64, "layout");
+TERN_SHARED_ASSERT(sizeof(struct tern_region_entry) == 128, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_entry, offset_bytes) == 16, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_entry, name) == 32, "layout");
+TERN_SHARED_ASSERT(offsetof(struct tern_region_entry, roles) == 68, "layout");
 
 /* ---- Local views ---------------------------------------------------------------- */
 
@@ -116,11 +126,14 @@ typedef struct tern_region {
     uint32_t domain;         /* public, read only: of this attachment */
     uint32_t max_objects;    /* public, read only */
     uint32_t max_peers;      /* public, read only */
+    uint32_t peer;           /* public, read only: our number in the peer table, 1 to max_peers; 0: only looking */
     int fd;                  /* the rest is private; shm.h: descriptor, or -1 */
+    uint32_t reference;      /* of our peer, see role.h */
     uint64_t heap_offset_bytes;
     size_t mapping_size_bytes; /* shm.h: bytes to unmap, 0 if the memory is the caller's */
     struct tern_region_shared *shared;
     struct tern_region_entry *directory;
+    struct tern_region_peer *peers;
 } tern_region;
 
 /** An object in a region. */
@@ -130,7 +143,8 @@ typedef struct tern_object {
     uint32_t index;          /* in the directory */
     uint64_t offset_bytes, size_bytes;
     void *memory;
-    tern_status status;      /* TERN_OK; NOT_READY: being formatted; FULL: no room was left for it */
+    tern_status status;      /* TERN_OK; NOT_READY: being formatted; PEER_DEAD: its maker died
+                                before that; FULL: no room was left for it */
 } tern_object;
 
 /** A look from outside. */
@@ -172,21 +186,36 @@ TERN_API tern_status tern_region_format(void *memory, size_t size_bytes, const t
  * Attach to a region.
  *
  * Every number of the header is checked and copied into the view, and the shared
- * header is never read again.
+ * header is never read again. The attachment is a peer from now on. In memory of the caller
+ * no kernel tells whether it still lives: it does until tern_region_detach(), or
+ * tern_peer_evict() by someone who ended it. tern_shm_open() makes attachments that
+ * are found dead by themselves.
  *
  * @param size_bytes bytes that are accessible from memory
  * @param desc       NULL: session 0, domain WORKER
  * @return TERN_OK; TERN_ERR_ALIGNMENT; TERN_ERR_MEMORY: truncated, smaller than the
  *         region says; TERN_ERR_NOT_READY: being formatted; TERN_ERR_VERSION;
- *         TERN_ERR_CORRUPT; TERN_ERR_SESSION. On failure the view is all zero.
+ *         TERN_ERR_CORRUPT; TERN_ERR_SESSION; TERN_ERR_FULL: as many peers as the region
+ *         has room for. On failure the view is all zero.
  *
- * Role: any. Progress: wait-free. Order: acquire [REGION-0].
- * Crash: changes nothing that is shared.
+ * Role: any. Progress: lock-free, at most max_peers steps. Order: acquire [REGION-0], [PEER-0].
+ * Crash: at worst the slot stays taken until it is buried or evicted.
  */
 TERN_API tern_status tern_region_attach(tern_region *region, void *memory, size_t size_bytes,
                                         const tern_attach_desc *desc);
 
-/** Zero the view. Memory that the caller gave is left alone; for tern_shm_* use tern_shm_close(). */
+/** Attach without becoming a peer, to look: nothing is written, so the memory may be read-only. Calls
+ *  that would write (claim, open) answer TERN_ERR_STATE. Any session. @return as tern_region_attach(). */
+TERN_API tern_status tern_region_look(tern_region *region, const void *memory, size_t size_bytes);
+
+/**
+ * Give back what the attachment still has (ends, pins), and its slot; zero the view.
+ *
+ * Views that were opened through it must not be used any more. Memory that the caller gave is left
+ * alone; for tern_shm_* use tern_shm_close().
+ *
+ * Role: any. Progress: lock-free. Order: release [PEER-0], [PEER-1]. Crash: as dying before it.
+ */
 TERN_API void tern_region_detach(tern_region *region);
 
 /** Look at a region of any session, without a view. @return as tern_region_attach(). */
@@ -199,6 +228,7 @@ TERN_API tern_status tern_region_inspect(tern_region_info *info, const void *mem
  * @param type  TERN_TYPE_*, or 0 for any
  * @param object out: where it is, bounded by the region
  * @return TERN_OK; TERN_ERR_NOT_FOUND; TERN_ERR_NOT_READY: being formatted;
+ *         TERN_ERR_PEER_DEAD: its maker died before it had, and claim would go on in its place;
  *         TERN_ERR_MISMATCH: another type; TERN_ERR_FULL: its adder found no room;
  *         TERN_ERR_DOMAIN; TERN_ERR_ARGUMENT; TERN_ERR_CORRUPT
  *
@@ -212,15 +242,17 @@ TERN_API tern_status tern_region_find(const tern_region *region, const char *nam
  * Add an object: take a name and memory for it.
  *
  * On TERN_OK the caller owns the memory, formats it and then calls
- * tern_region_publish(); until then others are told TERN_ERR_NOT_READY.
+ * tern_region_publish(); until then others are told TERN_ERR_NOT_READY. A name whose maker died
+ * before that is taken over, with its memory.
  *
  * @return TERN_OK; TERN_ERR_EXISTS: the name is there already, use find;
  *         TERN_ERR_FULL: no room in the directory or the heap;
  *         TERN_ERR_ARGUMENT: no name, one longer than 31 bytes, or no size;
- *         TERN_ERR_CORRUPT
+ *         TERN_ERR_MISMATCH: a dead maker's name has another type, or memory that is too small;
+ *         TERN_ERR_STATE: the view only looks; TERN_ERR_CORRUPT
  *
- * Role: any. Progress: lock-free. Order: release [REGION-1].
- * Crash: dying before publish leaves the name NOT_READY.
+ * Role: any. Progress: lock-free. Order: acquire and release [REGION-1], [REGION-3], [PEER-1].
+ * Crash: the next claim of the name goes on where its caller died.
  */
 TERN_API tern_status tern_region_claim(tern_region *region, const char *name, uint32_t type,
                                        uint64_t size_bytes, tern_object *object);

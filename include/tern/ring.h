@@ -132,6 +132,8 @@ typedef struct tern_ring_producer {
     unsigned char *items;
     const tern_bell *bell;       /* rung after each publication; NULL: none */
     uint32_t bell_source;
+    tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
+    tern__role role;             /* private */
 } tern_ring_producer;
 
 /** The consumer's view. Private to its process; may be copied, but then only one copy may be used. */
@@ -155,6 +157,8 @@ typedef struct tern_ring_consumer {
     tern__spin spin;      /* what came of spinning in *_wait */
     struct tern_ring_shared *shared;
     unsigned char *items;
+    tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
+    tern__role role;             /* private */
 } tern_ring_consumer;
 
 /** A look from outside; every value may have changed already. */

@@ -13,6 +13,7 @@
 #include "triple.h"
 #include "stream.h"
 #include "region.h"
+#include "peer.h"
 #include "shm.h"
 #include "open.h"
 #include "rcu.h"

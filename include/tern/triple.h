@@ -106,6 +106,8 @@ typedef struct tern_triple_writer {
     struct tern_triple_buffer *back;
     struct tern_triple_buffer *buffers;
     struct tern_triple_shared *shared;
+    tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
+    tern__role role;             /* private */
 } tern_triple_writer;
 
 /** The reader's view. Private to its process; may be copied, but then only one copy may be used. */
@@ -123,6 +125,8 @@ typedef struct tern_triple_reader {
     struct tern_triple_buffer *buffers;
     struct tern_triple_shared *shared;
     tern__spin spin;             /* what came of spinning in tern_triple_wait() */
+    tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
+    tern__role role;             /* private */
 } tern_triple_reader;
 
 /** A look from outside; every value may have changed already. */

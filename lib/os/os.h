@@ -34,6 +34,14 @@ bool tern__os_barrier(void);
 tern_status tern__eventfd_check(int fd);
 void tern__eventfd_wake(int fd);
 
+/* Beside the table: locks on bytes of a file that end with their holder; lock.c. */
+bool tern__os_lock(int fd, uint64_t byte);        /* false: somebody has it */
+void tern__os_unlock(int fd, uint64_t byte);
+bool tern__os_is_locked(int fd, uint64_t byte);   /* by another holder; in doubt, true */
+
+/* Beside the table: for people who look at a region. */
+void tern__os_self(uint32_t *process, uint64_t *now_ns, char program[16]);
+
 TERN_EXTERN_C_END
 
 /* Which one: TERN_WAIT_BACKEND_PORTABLE forces the fallback, otherwise by platform. */

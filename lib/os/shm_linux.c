@@ -3,7 +3,7 @@
  *
  * A named region is made in a file without a name (O_TMPFILE) and linked to its name when
  * it is formatted: nobody can open half of one, and a creator that dies leaves nothing. */
-#include "../internal.h"
+#include "../peers.h"
 #include "../../include/tern/shm.h"
 
 #if defined(__linux__)
@@ -69,15 +69,15 @@ static tern_status shm_map_and_attach(tern_region *region, int fd, size_t size_b
         return status;
     }
     status = format ? tern_region_format(memory, size_bytes, format) : TERN_OK;
-    if (status == TERN_OK) status = tern_region_attach(region, memory, size_bytes, attach);
+    if (status == TERN_OK) status = tern__region_attach(region, memory, size_bytes, attach, fd);
     if (status != TERN_OK) {
         munmap(memory, size_bytes);
         close(fd);
         shm_clear(region);
         return status;
     }
-    region->fd = fd;
     region->mapping_size_bytes = size_bytes;
+    (void)tern__peer_bury_all(region, NULL);   /* whoever comes gives back what the dead had */
     return TERN_OK;
 }
 
@@ -202,8 +202,12 @@ tern_status tern_shm_open(tern_region *region, const char *name, const tern_atta
 tern_status tern_shm_open_fd(tern_region *region, int fd, const tern_attach_desc *desc)
 {
     shm_clear(region);
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (own < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    char self[48];
+    if (fcntl(fd, F_GETFD) < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    /* opened anew, not duplicated: a peer's lock belongs to an open file description of its own */
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    int own = open(self, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (own < 0) return errno == ENXIO || errno == EISDIR ? TERN_ERR_CORRUPT : shm_status_of_errno();
     return shm_open_descriptor(region, own, desc);
 }
 
@@ -215,6 +219,7 @@ int tern_shm_fd(const tern_region *region)
 void tern_shm_close(tern_region *region)
 {
     if (region->mapping_size_bytes) {
+        if (region->peer != 0) tern__peer_leave(region);
         munmap(region->shared, region->mapping_size_bytes);
         close(region->fd);
     }

@@ -6,6 +6,18 @@
 
 #include "../../lib/base.c"
 #include "../../lib/pool.c"
+#include "../../lib/pool_list.c"
+#include "../../lib/pool_holds.c"
+
+// No peer dies in these suites.
+bool tern__peer_is_dead(const tern_region *, uint32_t)
+{
+    return false;
+}
+tern_status tern__region_object(const tern_region *, uint32_t, tern_object *)
+{
+    return TERN_ERR_NOT_FOUND;
+}
 
 #include "sites_pool.h"
 #include "model_pool_bugs.hpp"
@@ -54,10 +66,10 @@ template <uint32_t Capacity> struct pool_memory {
         for (uint32_t i = 0; i <= Capacity; i++) {
             tern_a64_store_relaxed(&bytes.slots[i].header.word, tern__pool_life(generation, TERN__POOL_FREE));
             tern_a64_store_relaxed(&bytes.slots[i].header.link,
-                                   pool_link(i < Capacity ? i + 1 : TERN__POOL_NO_INDEX, place + i));
+                                   tern__pool_link(i < Capacity ? i + 1 : TERN__POOL_NO_INDEX, place + i));
         }
-        tern_a64_store_relaxed(&bytes.shared.head.link, pool_link(0, place));
-        tern_a64_store_relaxed(&bytes.shared.tail.link, pool_link(Capacity, place + Capacity));
+        tern_a64_store_relaxed(&bytes.shared.head.link, tern__pool_link(0, place));
+        tern_a64_store_relaxed(&bytes.shared.tail.link, tern__pool_link(Capacity, place + Capacity));
     }
     /// When all is quiet: `live` items are live, and no slot is lost.
     void expect_nothing_lost(uint32_t live = 0)

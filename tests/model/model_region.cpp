@@ -5,6 +5,7 @@
 
 #include "../../lib/base.c"
 #include "../../lib/region.c"
+#include "../../lib/peer.c"
 
 #include "sites_region.h"
 
@@ -12,6 +13,16 @@
 uint32_t tern_layout_hash(void)
 {
     return 1;
+}
+
+// No peer dies here: burying has its own tests.
+tern_status tern__peer_give_back(const tern_region *, uint32_t, uint32_t, bool, tern_recovery *)
+{
+    return TERN_OK;
+}
+tern_status tern__peer_bury_all(const tern_region *, tern_recovery *)
+{
+    return TERN_ERR_STATE;
 }
 
 namespace {
@@ -22,7 +33,8 @@ struct region_memory {
     struct {
         tern_region_shared shared;
         tern_region_entry directory[4];
-        alignas(8) unsigned char peers_and_heap[1024];
+        tern_region_peer peers[3];
+        alignas(8) unsigned char heap[1024];
     } bytes;
     model_payload geometry, entries[4], heap;
 
@@ -44,7 +56,7 @@ struct region_memory {
         model_watch(heap, all + g.heap_offset_bytes, 512, 16);
     }
     static bool geometry_of(tern_region_geometry *g, const tern_region_desc *desc);
-    static tern_region_desc description() { return { 0, 4, 1, 0 }; }
+    static tern_region_desc description() { return { 0, 4, 3, 0 }; }
     void format()
     {
         tern_region_desc desc = description();

@@ -35,7 +35,7 @@ static void pool_format_makes_every_byte_of_the_header(void **state)
     assert_int_equal(s->geometry.capacity_items, 3);
     assert_int_equal(s->geometry.stride_bytes, 64);
     assert_int_equal(s->geometry.total_size_bytes, size);
-    assert_int_equal(s->geometry.reserved, 0);
+    assert_int_equal(s->geometry.flags, 0);
     assert_true(tern_a64_load_relaxed(&s->head.link) == 0);
     assert_true(tern_a64_load_relaxed(&s->tail.link) == (3 << 24 | 3));
     assert_int_equal(tern_a32_load_relaxed(&s->retired), 0);

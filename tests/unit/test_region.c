@@ -21,8 +21,8 @@ static void region_format_refuses_bad_input(void **state)
     (void)state;
     unsigned char *memory = unit_memory(SIZE);
     size_t least = tern_region_size(NULL);
-    assert_int_equal(least, 256 + 64 * 64 + 64 * 64);
-    assert_int_equal(tern_region_size(&SMALL), 256 + 4 * 64 + 2 * 64);
+    assert_int_equal(least, 256 + 64 * 128 + 64 * 512);
+    assert_int_equal(tern_region_size(&SMALL), 256 + 4 * 128 + 2 * 512);
     assert_status(tern_region_format(NULL, SIZE, NULL), TERN_ERR_ARGUMENT);
     assert_status(tern_region_format(memory + 4, SIZE - 64, NULL), TERN_ERR_ALIGNMENT);
     assert_status(tern_region_format(memory, least - 1, NULL), TERN_ERR_MEMORY);
@@ -90,6 +90,7 @@ static void region_attach_with_any_header_word_changed_fails(void **state)
         }
         memcpy(memory + at, &right, 4);
     }
+    tern_region_detach(&region);
     assert_status(tern_region_attach(&region, memory, SIZE, &SESSION_7), TERN_OK);
     free(memory);
 }
@@ -168,7 +169,7 @@ static void region_directory_bounds_whatever_a_peer_writes(void **state)
 {
     (void)state;
     const uint32_t values[] = { 0, 1, 2, 3, 4, 5, 6, 127, 128, 65535, 65536, 0x7fffffff, 0x80000000, UINT32_MAX };
-    size_t variable = 128, end = 256 + 4 * 64;
+    size_t variable = 128, end = tern_region_size(&SMALL);
     for (size_t at = variable; at < end; at += 4) {
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
             tern_region region;
@@ -215,10 +216,12 @@ static void open_ring_either_end_first(void **state)
     assert_status(tern_ring_open_consumer(&c, &region, "r", NULL), TERN_ERR_NOT_FOUND);
     assert_status(tern_ring_open_consumer(&c, &region, "r", &desc), TERN_OK);
     assert_status(tern_ring_open_producer(&p, &region, "r", NULL), TERN_OK);
+    tern_ring_detach_producer(&p);
     assert_status(tern_ring_open_producer(&p, &region, "r", &desc), TERN_OK);
     assert_int_equal(p.capacity_items, 16);
     assert_true(tern_ring_push(&p, &item));
     assert_true(tern_ring_pop(&c, &item));
+    tern_ring_detach_producer(&p);
     const tern_ring_desc others[] = { { 4, 10, 1 }, { 8, 32, 1 }, { 8, 10, 0 } };
     for (size_t i = 0; i < 3; i++) {
         assert_status(tern_ring_open_producer(&p, &region, "r", &others[i]), TERN_ERR_MISMATCH);

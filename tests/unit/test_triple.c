@@ -362,8 +362,8 @@ static void triple_open_makes_finds_and_compares(void **state)
     size_t size = tern_region_size(NULL) + 8192;
     void *memory = unit_memory(size);
     tern_region region, main_region;
-    tern_triple_writer w;
-    tern_triple_reader r;
+    tern_triple_writer w, other_w;
+    tern_triple_reader r, other_r;
     tern_ring_producer p;
     tern_triple_desc desc = { 100 }, other = { 101 }, none = { 0 };
     const tern_attach_desc main_domain = { 0, TERN_DOMAIN_MAIN };
@@ -375,17 +375,19 @@ static void triple_open_makes_finds_and_compares(void **state)
     assert_status(tern_triple_open_writer(&w, &region, "scene", &desc), TERN_OK);
     assert_status(tern_triple_open_reader(&r, &region, "scene", &other), TERN_ERR_MISMATCH);
     assert_null(r.shared);
-    assert_status(tern_triple_open_writer(&w, &region, "scene", &other), TERN_ERR_MISMATCH);
-    assert_null(w.shared);
+    assert_status(tern_triple_open_writer(&other_w, &region, "scene", &other), TERN_ERR_MISMATCH);
+    assert_null(other_w.shared);
     assert_status(tern_ring_open_producer(&p, &region, "scene", NULL), TERN_ERR_MISMATCH);
-    assert_status(tern_triple_open_writer(&w, &region, "scene", &desc), TERN_OK);
+    assert_status(tern_triple_open_writer(&other_w, &main_region, "scene", &desc), TERN_ERR_BUSY);
     assert_status(tern_triple_open_reader(&r, &region, "scene", &desc), TERN_OK);
     memset(tern_triple_back(&w), 7, 100);
     tern_triple_publish(&w);
     assert_true(tern_triple_update(&r) && *(const unsigned char *)tern_triple_front(&r) == 7);
     assert_status(tern_triple_wait(&r, 0), TERN_ERR_TIMEOUT);
-    assert_status(tern_triple_open_reader(&r, &main_region, "scene", NULL), TERN_OK);
-    assert_status(tern_triple_wait(&r, 0), TERN_ERR_DOMAIN);
+    assert_status(tern_triple_open_reader(&other_r, &main_region, "scene", NULL), TERN_ERR_BUSY);
+    tern_triple_detach_reader(&r);
+    assert_status(tern_triple_open_reader(&other_r, &main_region, "scene", NULL), TERN_OK);
+    assert_status(tern_triple_wait(&other_r, 0), TERN_ERR_DOMAIN);
     free(memory);
 }
 

@@ -11,6 +11,8 @@
 
 enum { MOST = TERN__SPIN_MOST_FAILURES, RETRY = TERN__SPIN_RETRY_SLEEPS };
 
+static const tern__role nobody;   /* whom these waits wait for cannot be told */
+
 static const tern__os *real_os;
 
 static uint64_t stopped_clock(void) { return 0; }
@@ -27,7 +29,7 @@ static tern_status refuse_to_sleep(tern_a32 *word, uint32_t expected, uint64_t t
 /* A wait that finds something after so many looks in vain, before it sleeps or after. Its looks. */
 static uint32_t wait_for(struct tern__spin *spin, uint32_t spin_checks, uint32_t looks_in_vain)
 {
-    struct tern__patience patience = tern__patience_begin(TERN_WAIT_FOREVER, spin_checks, spin);
+    struct tern__patience patience = tern__patience_begin(TERN_WAIT_FOREVER, spin_checks, spin, &nobody);
     uint32_t looks = 0;
     for (; looks != looks_in_vain; looks++) {
         uint64_t left_ns;
@@ -123,12 +125,12 @@ static void spin_learns_nothing_from_a_wait_that_did_not_spin_or_failed(void **s
         assert_int_equal(wait_for(&spin, 10, 0), 0);      /* it was there */
         assert_int_equal(spin.failures, 3);
 
-        struct tern__patience patience = tern__patience_begin(0, 10, &spin);      /* no time to wait */
+        struct tern__patience patience = tern__patience_begin(0, 10, &spin, &nobody);      /* no time to wait */
         assert_status(tern__patience_left(&patience, &left_ns), TERN_ERR_TIMEOUT);
         assert_status(tern__patience_end(&patience, TERN_ERR_TIMEOUT), TERN_ERR_TIMEOUT);
         assert_int_equal(spin.failures, 3);
 
-        patience = tern__patience_begin(1000, 10, &spin);                        /* closed */
+        patience = tern__patience_begin(1000, 10, &spin, &nobody);                        /* closed */
         assert_status(tern__patience_left(&patience, &left_ns), TERN_OK);
         assert_status(tern__patience_end(&patience, TERN_ERR_CLOSED), TERN_ERR_CLOSED);
         assert_int_equal(spin.failures, 3);
@@ -139,7 +141,7 @@ static void spin_counts_a_wait_of_many_sleeps_once(void **state)
 {
     (void)state;
     struct tern__spin spin = { 0, 0 };
-    struct tern__patience patience = tern__patience_begin(TERN_WAIT_FOREVER, 0, &spin);
+    struct tern__patience patience = tern__patience_begin(TERN_WAIT_FOREVER, 0, &spin, &nobody);
     for (int i = 0; i < 100; i++) {
         uint64_t left_ns;
         assert_status(tern__patience_left(&patience, &left_ns), TERN_OK);

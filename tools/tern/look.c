@@ -69,8 +69,8 @@ static tern_status begin(look *l, const char *name)
     uint64_t heap_offset = l->info.size_bytes - l->info.heap_size_bytes;
     if (!copy_part(l, sizeof(struct tern_region_shared), heap_offset - sizeof(struct tern_region_shared)))
         return TERN_ERR_MEMORY;
-    tern_attach_desc attach = { l->info.session, TERN_DOMAIN_WORKER };
-    return tern_region_attach(&l->region, l->copy, l->copy_size_bytes, &attach);
+    status = tern_region_inspect(&l->info, l->copy, l->copy_size_bytes);   /* again: the directory is there now */
+    return status == TERN_OK ? tern_region_look(&l->region, l->copy, l->copy_size_bytes) : status;
 }
 
 tern_status look_begin(look *l, const char *name)
