@@ -11,7 +11,7 @@
 
 unsigned char *kill_memory;
 
-enum { PATIENCE_S = 10 };
+enum { PATIENCE_S = 10, DEEP_TIMES = 3 };
 
 static struct {
     size_t memory_bytes, world_bytes;
@@ -22,6 +22,7 @@ static struct {
     size_t watched_bytes;
     unsigned char *before;               /* of the operation: the shared bytes */
     unsigned char *seen, *kept, *world_kept;
+    uint64_t random;
     uint64_t woken;                      /* the word whose sleepers the victim woke last; 0: none */
 } all;
 
@@ -250,19 +251,34 @@ static void find_classes(run *r)
     }
 }
 
+/* More of them, one after the other, each killed at some point that the first one came to, if it comes there too. */
+static void kill_deeper(run *r)
+{
+    for (int i = 0; i < r->c->deep && !r->failed; i++) {
+        tracee victim;
+        if (!trace_fork(&victim, r->c->enter, r->c->operate)) r->failed = !kill_wrong("no victim");
+        else (void)trace_run_to(&victim, &r->places[next_random(&all.random) % r->states]);
+        trace_kill(&victim);
+    }
+}
+
 /* A new victim, killed at the first point of a class. Without a place: before its first instruction. */
 static void kill_there(run *r, const trace_place *place)
 {
     tracee victim;
     prepare(r->c);
-    if (!trace_fork(&victim, r->c->operate)) {
+    if (!trace_fork(&victim, r->c->enter, r->c->operate)) {
         r->failed = !kill_wrong("no victim");
         return;
     }
     bool there = !place || trace_run_to(&victim, place);
     trace_kill(&victim);
+    kill_deeper(r);
     if (!there) r->failed = !kill_wrong("a new victim did not come to the same point");
-    else r->failed = !same_everywhere(r, r->c->check(0), 0);
+    else if (!r->failed) {
+        if (r->c->deep) r->effect = 0;   /* the first one may have had none, and the next all of it */
+        r->failed = !same_everywhere(r, r->c->check(0), 0);
+    }
     if (r->failed) {
         r->victim.instructions = place ? place->instructions : 0;
         r->victim.at = place ? place->at : 0;
@@ -278,8 +294,9 @@ static void kill_at_each(run *r)
     trace_kill(&r->victim);
     if (r->c->finish) r->c->finish();
     if (!r->failed) kill_there(r, NULL);
-    for (uint64_t i = 0; i < r->states && !r->failed; i++) kill_there(r, &r->places[i]);
-    if (!r->failed && r->effect != r->c->effect)
+    for (uint64_t i = 0; i < r->states; i++)
+        for (int again = 0; again < (r->c->deep ? DEEP_TIMES : 1) && !r->failed; again++) kill_there(r, &r->places[i]);
+    if (!r->failed && !r->c->deep && r->effect != r->c->effect)
         r->failed = !kill_wrong("effect %d after the whole operation, not %d", r->effect, r->c->effect);
     r->victim.instructions = instructions;
     r->states++;   /* the one before the first instruction */
@@ -295,7 +312,7 @@ void kill_run(const char *kind, const kill_case *c)
     snprintf(whole, sizeof whole, "%s: %s", kind, c->name);
     if (all.only && !strstr(whole, all.only)) return;
     prepare(c);
-    if (!trace_fork(&r.victim, c->operate)) r.failed = !kill_wrong("no victim: %s", strerror(errno));
+    if (!trace_fork(&r.victim, c->enter, c->operate)) r.failed = !kill_wrong("no victim: %s", strerror(errno));
     else if (c->real) kill_at_each(&r);
     else {
         step_through(&r);
@@ -327,6 +344,7 @@ void kill_begin(int argc, char **argv, size_t memory_bytes, void *world, size_t 
         printf("1..0 # SKIP stepping needs Linux on x86-64, and a ptrace that is allowed\n");
         exit(0);
     }
+    all.random = mix(stress_seed(argc > 4 && strcmp(argv[3], "--seed") == 0 ? argv[4] : NULL)) | 1;
     /* tracer and victim never run at once: on one processor they change places soonest */
     trace_stay();
     all.memory_bytes = memory_bytes;

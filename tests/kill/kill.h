@@ -29,6 +29,9 @@ typedef struct kill_case {
     int orders;                 /* check runs with 0 .. orders - 1: who comes first, and so on */
     int effect;                 /* of the whole operation */
     bool real;                  /* really kill */
+    void (*enter)(void);        /* what the victim does before; may be NULL */
+    int deep;                   /* real: so many more victims die one after the other in the same operation,
+                                   wherever they come to, before the check */
     bool sleeper;               /* check uses kill_beside_sleeper() */
     void (*finish)(void);       /* after each check of a real case; may be NULL */
 } kill_case;
@@ -41,6 +44,10 @@ typedef struct kill_case {
     .operate = operation, .meanwhile = other, .check = checked, .orders = count, .effect = whole }
 #define KILL_BESIDE(n, prepared, operation, checked, whole) { .name = n, .prepare = prepared, \
     .operate = operation, .check = checked, .orders = 1, .effect = whole, .sleeper = true }
+
+#define KILL_REAL(n, prepared, entered, operation, checked, finished, whole) { .name = n, .prepare = prepared, \
+    .enter = entered, .operate = operation, .check = checked, .finish = finished, .effect = whole, .orders = 1, \
+    .real = true }
 
 /* A check returns the effect that the operation has had: 0 before it, more and more up to that of the
  * whole. It never goes back from one point to a later one, and each order finds the same. */

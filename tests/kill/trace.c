@@ -35,9 +35,10 @@ void trace_stay(void)
     if (here >= 0) sched_setaffinity(0, sizeof set, &set);
 }
 
-static void child(void (*function)(void))
+static void child(void (*before)(void), void (*function)(void))
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (before) before();
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(1);
     raise(SIGSTOP);
     *phase = WITHIN;
@@ -46,7 +47,7 @@ static void child(void (*function)(void))
     for (;;) raise(SIGSTOP);
 }
 
-bool trace_fork(tracee *t, void (*function)(void))
+bool trace_fork(tracee *t, void (*before)(void), void (*function)(void))
 {
     int status;
     *t = (tracee){ .pid = -1 };
@@ -58,7 +59,7 @@ bool trace_fork(tracee *t, void (*function)(void))
     *phase = BEFORE;
     fflush(stdout);
     t->pid = fork();
-    if (t->pid == 0) child(function);
+    if (t->pid == 0) child(before, function);
     if (t->pid < 0) return false;
     if (waitpid(t->pid, &status, 0) != t->pid || !WIFSTOPPED(status)) {
         t->pid = -1;
@@ -98,6 +99,7 @@ bool trace_wait(tracee *t)
     do stopped = waitpid(t->pid, &status, 0); while (stopped == -1 && errno == EINTR);
     if (stopped == t->pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP) {
         t->instructions++;
+        t->steps++;
         return true;
     }
     if (stopped == t->pid && WIFSTOPPED(status)) printf("# the victim got signal %d\n", WSTOPSIG(status));
@@ -107,9 +109,21 @@ bool trace_wait(tracee *t)
 
 /* ---- What is next ---------------------------------------------------------------------------- */
 
+/* Read once a step. */
+static struct {
+    struct user_regs_struct registers;
+    pid_t pid;
+    uint64_t step;
+} last_read;
+
 static bool load_registers(tracee *t, struct user_regs_struct *registers)
 {
-    if (ptrace(PTRACE_GETREGS, t->pid, NULL, registers) != 0) return false;
+    if (last_read.pid != t->pid || last_read.step != t->steps) {
+        if (ptrace(PTRACE_GETREGS, t->pid, NULL, &last_read.registers) != 0) return false;
+        last_read.pid = t->pid;
+        last_read.step = t->steps;
+    }
+    *registers = last_read.registers;
     t->at = registers->rip;
     return true;
 }
@@ -119,9 +133,10 @@ trace_call trace_next(tracee *t, uint64_t *word)
     struct user_regs_struct registers;
     *word = 0;
     if (!load_registers(t, &registers)) return TRACE_NO_CALL;
-    errno = 0;
-    long bytes = ptrace(PTRACE_PEEKTEXT, t->pid, (void *)t->at, NULL);
-    if (errno != 0 || (bytes & 0xffff) != SYSCALL_OPCODE) return TRACE_NO_CALL;
+    /* the child was forked off: its code stands here too, at the same addresses */
+    uint16_t opcode;
+    memcpy(&opcode, (const void *)t->at, sizeof opcode);
+    if (opcode != SYSCALL_OPCODE) return TRACE_NO_CALL;
     if (registers.rax != SYS_futex) return TRACE_CALL;
     int command = (int)registers.rsi & FUTEX_CMD_MASK;
     *word = registers.rdi;
@@ -217,9 +232,11 @@ bool trace_run_to(tracee *t, const trace_place *place)
             continue;
         }
         if (ptrace(PTRACE_POKETEXT, t->pid, at, (void *)trap) != 0 || !run_until_trap(t)) return false;
+        t->steps++;
         if (!load_registers(t, &registers)) return false;
         registers.rip--;   /* the breakpoint was executed */
         if (registers.rip != place->at || ptrace(PTRACE_SETREGS, t->pid, NULL, &registers) != 0) return false;
+        t->steps++;
         if (ptrace(PTRACE_POKETEXT, t->pid, at, (void *)code) != 0) return false;
         if (++hits == place->hits) return true;
     }
@@ -239,7 +256,7 @@ static void nothing(void) { }
 bool trace_can(void)
 {
     tracee t;
-    bool can = trace_fork(&t, nothing);
+    bool can = trace_fork(&t, NULL, nothing);
     trace_kill(&t);
     return can;
 }
@@ -248,7 +265,11 @@ bool trace_can(void)
 
 bool trace_can(void) { return false; }
 void trace_stay(void) { }
-bool trace_fork(tracee *t, void (*function)(void)) { (void)t; (void)function; return false; }
+bool trace_fork(tracee *t, void (*before)(void), void (*function)(void))
+{
+    (void)t; (void)before; (void)function;
+    return false;
+}
 void trace_kill(tracee *t) { (void)t; }
 bool trace_within(const tracee *t) { (void)t; return false; }
 bool trace_step(tracee *t) { (void)t; return false; }

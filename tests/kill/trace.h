@@ -19,6 +19,7 @@ typedef struct tracee {
     pid_t pid;
     uint64_t at;                     /* the instruction that is next, if anybody asked */
     uint64_t instructions;           /* of the function, so far */
+    uint64_t steps;                  /* and before it */
     trace_place *counted;            /* how often each was come to */
     size_t counted_room;
 } tracee;
@@ -28,8 +29,9 @@ bool trace_can(void);
 /* Keep this process and its children on one processor. */
 void trace_stay(void);
 
-/* Fork; the child stands before the first instruction that function needs. */
-bool trace_fork(tracee *t, void (*function)(void));
+/* Fork; the child does what comes before (may be NULL), and stands before the first instruction that
+ * function needs. */
+bool trace_fork(tracee *t, void (*before)(void), void (*function)(void));
 void trace_kill(tracee *t);
 
 /* Whether the function has not ended yet. */
