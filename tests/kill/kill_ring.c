@@ -339,6 +339,54 @@ static int closing_consumer_died(int order)
     return info.consumer_closed;
 }
 
+/* ---- A bell that the producer rings -------------------------------------------------------------------- */
+
+static struct {
+    tern_bell bell;
+    size_t size;
+} bound;
+
+enum { BELL_OFFSET = 2048, SOURCE = 3 };
+
+static bool collects(bool *rang)
+{
+    tern_bell collector;
+    KILL_TRUE(tern_bell_attach(&collector, kill_memory + BELL_OFFSET, bound.size) == TERN_OK);
+    *rang = tern_bell_collect(&collector) == 1u << SOURCE;
+    return true;
+}
+
+static void ring_bound_to_bell(void)
+{
+    tern_bell_desc desc = { 8 };
+    ring_of_two();
+    bound.size = tern_bell_size(&desc);
+    tern_bell_format(kill_memory + BELL_OFFSET, bound.size, &desc);
+    tern_bell_attach(&bound.bell, kill_memory + BELL_OFFSET, bound.size);
+    tern_ring_producer_bind(&w.p, &bound.bell, SOURCE);
+}
+
+/* Effect: 1 when the item is there, 2 when it has been rung for. If it was not, the successor's next push does. */
+static int bound_producer_died(int order)
+{
+    tern_ring_producer successor;
+    tern_bell bell;
+    bool rang = false, rings = false;
+    uint64_t next = w.popped;
+    KILL_MUST(collects(&rang));
+    KILL_MUST(tern_ring_attach_producer(&successor, kill_memory, w.size) == TERN_OK);
+    KILL_MUST(tern_bell_attach(&bell, kill_memory + BELL_OFFSET, bound.size) == TERN_OK);
+    KILL_MUST(tern_ring_producer_bind(&successor, &bell, SOURCE) == TERN_OK);
+    if (order == 0) KILL_MUST(drain(&w.c, &next));
+    uint64_t there = order == 0 ? next : w.pushed + ((successor.tail - w.p.tail) & 0x7fffffff);
+    KILL_MUST(!rang || there == w.pushed + 1);
+    item i = make_item(there);
+    KILL_MUST(item_ring_push(&successor, &i) && collects(&rings) && rings);
+    KILL_MUST(drain(&w.c, &next) && next == there + 1);
+    KILL_MUST(flow(&successor, &w.c, next));
+    return (int)(there - w.pushed) + rang;
+}
+
 /* ---- Sleepers --------------------------------------------------------------------------------------- */
 
 /* The consumer sleeps on an empty ring, until CLOSED. */
@@ -484,6 +532,7 @@ static const kill_case either[] = {
 };
 
 static const kill_case waitable[] = {
+    KILL_CASE("push, bound to a bell", ring_bound_to_bell, push, bound_producer_died, 2, 2),
     KILL_CASE("push_wait, there is space", ring_of_two, push_wait, producer_died, 2, 1),
     KILL_ASLEEP("push_wait that sleeps", full_ring, push_wait, pop_one, producer_died, 2, 1),
     KILL_ASLEEP("producer_wait that sleeps", full_ring, producer_wait, pop_one, producer_died, 2, 0),
