@@ -8,7 +8,8 @@ import struct
 
 from harness import (EXIT_FAILED, contains, equal, file_of, finish, joined, left_in_shm, main, new_name, path_of, run, start)
 
-HEADER_BYTES, ENTRY_BYTES, RING_BYTES = 256, 64, 384
+HEADER_BYTES, ENTRY_BYTES, PEER_BYTES, RING_BYTES = 256, 128, 512, 384
+FIRST_OBJECT = HEADER_BYTES + 4 * ENTRY_BYTES + 4 * PEER_BYTES   # of a transfer's region
 
 
 def waiting_sender(capacity="64K"):
@@ -92,7 +93,7 @@ def hash_of(content):
 
 
 def sequenced_ring_is_shown():
-    sound, name, at = bytearray(image()), new_name(), 768
+    sound, name, at = bytearray(image()), new_name(), FIRST_OBJECT
     equal(sound[at:at + 4], b"TRNG", "place of the first ring")
     version = struct.unpack_from("<I", sound, at + 8)[0]
     geometry = struct.pack("<IIIIQI", version, 12, 8, 3, 384 + 8 * 16, 16)
@@ -116,7 +117,7 @@ def sequenced_ring_is_shown():
 
 
 def pool_is_shown_whatever_is_in_it():
-    sound, name, at = bytearray(image()), new_name(), 768
+    sound, name, at = bytearray(image()), new_name(), FIRST_OBJECT
     equal(sound[at:at + 4], b"TRNG", "place of the first ring")
     version = struct.unpack_from("<I", sound, at + 8)[0]
     geometry = struct.pack("<IIIIQI", version, 40, 100, 64, 512 + 101 * 64, 0)
@@ -174,7 +175,7 @@ def each_header_word_changed():
 def each_word_of_directory_and_rings_changed():
     sound, name = image(), new_name()
     end = HEADER_BYTES + 3 * ENTRY_BYTES
-    first_ring = 768
+    first_ring = FIRST_OBJECT
     equal(sound[first_ring:first_ring + 4], b"TRNG", "place of the first ring")
     damaged = 0
     for offset in [*range(HEADER_BYTES, end, 4), *range(first_ring, first_ring + RING_BYTES, 4)]:
@@ -252,7 +253,7 @@ def bell_bytes(sources, leaves, root_shift, root, closed):
 
 def bell_is_shown():
     content, name = bytearray(image()), new_name()
-    entry, place = HEADER_BYTES, 768
+    entry, place = HEADER_BYTES, FIRST_OBJECT
     content[entry + 8:entry + 12] = struct.pack("<I", 5)   # TERN_TYPE_BELL
     for sources, leaves, root_shift, root, closed, lines in [
             (31, 0, 0, 0x80000009, 0, ["sources   31\n", "collector asleep", "ringing   0 3\n"]),
@@ -287,7 +288,7 @@ def fnv(content):
 def with_stream(capacity, written, read):
     """A region whose ring of bytes has become a stream, by docs/layout.md; and where that is."""
     content = bytearray(image())
-    at = 768
+    at = FIRST_OBJECT
     geometry = struct.pack("<IIIIQI", 1, 8, capacity // 8, 1, RING_BYTES + capacity, 8)
     content[at:at + 4] = b"TSTR"
     content[at + 8:at + 40] = geometry + struct.pack("<I", fnv(geometry))
