@@ -57,7 +57,8 @@ enum { KILL_WRONG = -1 };
 bool kill_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Go on only if the condition holds; for checks that return an effect, and those that return a bool. */
-#define KILL_MUST(condition) do { if (!(condition)) { kill_wrong("%s", #condition); return KILL_WRONG; } } while (0)
+#define KILL_MUST(condition) \
+    do { if (!(condition)) { kill_wrong("%s", #condition); return KILL_WRONG; } } while (0)
 #define KILL_TRUE(condition) do { if (!(condition)) return kill_wrong("%s", #condition); } while (0)
 
 /* The shared bytes, at a multiple of a page. */
@@ -82,7 +83,8 @@ void kill_watch(unsigned char *memory, size_t bytes);
 bool kill_leave_asleep(int (*survive)(void));
 
 /* In check: a survivor that went to sleep before the operation began, and sleeps on at the point if the
- * victim has not woken it, is to be woken by what the successor does here. @return what survive returned, 0 to 200, or KILL_WRONG */
+ * victim has not woken it, is to be woken by what the successor does here.
+ * @return what survive returned, 0 to 200, or KILL_WRONG */
 int kill_beside_sleeper(int (*survive)(void), bool (*succeed)(void));
 
 /* True as soon as the condition holds; false if it does not in ten seconds. */

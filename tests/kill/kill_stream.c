@@ -42,7 +42,8 @@ static bool is_record(const unsigned char *bytes, uint32_t length, uint32_t kind
     unsigned char right[CAPACITY_BYTES];
     make_record(right, number, want_length);
     if (kind == number && length == want_length && memcmp(bytes, right, length) == 0) return true;
-    return kill_wrong("record %u of %u bytes where %u of %u should be, or a torn one", kind, length, number, want_length);
+    return kill_wrong("record %u of %u bytes where %u of %u should be, or a torn one", kind, length, number,
+                      want_length);
 }
 
 static bool send_one(tern_stream_producer *p, uint32_t number, uint32_t length)

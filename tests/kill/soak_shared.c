@@ -138,6 +138,12 @@ static bool end_one(tern_pool *pool, tern_a64 *place)
     return true;
 }
 
+static bool read_one(tern_pool *pool, tern_handle handle)
+{
+    thing seen;
+    return tern_pool_read(pool, handle, &seen, sizeof seen) != TERN_OK || is_whole(&seen);
+}
+
 /* Look at some for a while. */
 static bool pin_some(soak_life *life, tern_pool *pool)
 {
@@ -163,7 +169,6 @@ static bool pin_some(soak_life *life, tern_pool *pool)
 static bool live_pool(soak_life *life, uint32_t flags)
 {
     tern_pool pool;
-    thing seen;
     (void)flags;
     SOAK_TRUE(tern_pool_open(&pool, &life->region, "it", NULL) == TERN_OK);
     uint64_t done = soak_get(&life->book->done);
@@ -176,7 +181,7 @@ static bool live_pool(soak_life *life, uint32_t flags)
         switch (r % 8) {
         case 0: case 1: case 2: ok = add_one(life, &pool, place); break;
         case 3: case 4: ok = end_one(&pool, place); break;
-        case 5: ok = tern_pool_read(&pool, unpack(soak_get(place)), &seen, sizeof seen) != TERN_OK || is_whole(&seen); break;
+        case 5: ok = read_one(&pool, unpack(soak_get(place))); break;
         default: ok = pin_some(life, &pool);
         }
         if (!ok) return false;

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where the child is; it tells itself, by a store before and one behind the function. */
@@ -67,7 +68,7 @@ bool trace_fork(tracee *t, void (*before)(void), void (*function)(void))
     }
     /* out of raise() and up to the store */
     while (*phase == BEFORE)
-        if (!trace_step(t) || !trace_wait(t)) return false;
+        if (!trace_step(t) || !trace_wait(t, 0)) return false;
     t->instructions = 0;
     return true;
 }
@@ -92,11 +93,18 @@ bool trace_step(tracee *t)
     return ptrace(PTRACE_SINGLESTEP, t->pid, NULL, NULL) == 0;
 }
 
-bool trace_wait(tracee *t)
+bool trace_wait(tracee *t, int patience_s)
 {
-    int status;
+    int status = 0;
     pid_t stopped;
-    do stopped = waitpid(t->pid, &status, 0); while (stopped == -1 && errno == EINTR);
+    const struct timespec nap = { .tv_nsec = 50000 };
+    for (time_t end = time(NULL) + patience_s + 1;;) {
+        stopped = waitpid(t->pid, &status, patience_s ? WNOHANG : 0);
+        if (stopped == t->pid || (stopped == -1 && errno != EINTR)) break;
+        if (patience_s == 0) continue;
+        if (time(NULL) > end) return false;
+        nanosleep(&nap, NULL);
+    }
     if (stopped == t->pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP) {
         t->instructions++;
         t->steps++;
@@ -226,7 +234,7 @@ bool trace_run_to(tracee *t, const trace_place *place)
     if (errno != 0) return false;
     for (uint64_t hits = 0;;) {
         /* the first place may be where the child stands already: that is no coming to it */
-        if (hits > 0 && (!trace_step(t) || !trace_wait(t))) return false;
+        if (hits > 0 && (!trace_step(t) || !trace_wait(t, 0))) return false;
         if (hits > 0 && load_registers(t, &registers) && registers.rip == place->at) {
             if (++hits == place->hits) return true;
             continue;
@@ -273,7 +281,7 @@ bool trace_fork(tracee *t, void (*before)(void), void (*function)(void))
 void trace_kill(tracee *t) { (void)t; }
 bool trace_within(const tracee *t) { (void)t; return false; }
 bool trace_step(tracee *t) { (void)t; return false; }
-bool trace_wait(tracee *t) { (void)t; return false; }
+bool trace_wait(tracee *t, int patience_s) { (void)t; (void)patience_s; return false; }
 trace_call trace_next(tracee *t, uint64_t *word) { (void)t; *word = 0; return TRACE_NO_CALL; }
 bool trace_asleep(const tracee *t) { (void)t; return false; }
 bool trace_sleeps(pid_t pid) { (void)pid; return false; }

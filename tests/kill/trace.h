@@ -36,9 +36,10 @@ void trace_kill(tracee *t);
 
 /* Whether the function has not ended yet. */
 bool trace_within(const tracee *t);
-/* Begin one instruction, and wait until it is done. False: the child is no more. */
+/* Begin one instruction, and wait until it is done: for so long, or 0: for ever. False: it is not, or the child is
+ * no more. */
 bool trace_step(tracee *t);
-bool trace_wait(tracee *t);
+bool trace_wait(tracee *t, int patience_s);
 
 /* What the next instruction is: a system call, and which. */
 typedef enum { TRACE_NO_CALL, TRACE_CALL, TRACE_FUTEX_WAIT, TRACE_FUTEX_WAKE } trace_call;
