@@ -159,6 +159,7 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
     return tern__role_other_is_dead(patience->role) ? TERN_ERR_PEER_DEAD : TERN_OK;
 }
 
+#if !defined(TERN_NONBLOCKING)
 /* tern_word_wait() that comes back now and then to see whether the other end lives. */
 TERN_INLINE tern_status tern__patience_sleep(struct tern__patience *patience, tern_a32 *word, uint32_t expected,
                                              uint64_t left_ns)
@@ -172,6 +173,7 @@ TERN_INLINE tern_status tern__patience_sleep(struct tern__patience *patience, te
     patience->watched = true;
     return TERN_OK;
 }
+#endif
 
 /* The wait is over, with this status: remember what came of the spinning. A wait that did not have
  * to spin tells nothing, and a sleep has been counted when it began. */
