@@ -34,7 +34,8 @@ bool soak_open_book(soak_life *life, uint64_t next, uint64_t slack, const tern_r
     soak_set(&b->done, next);
     soak_set(&b->begun, next);
     soak_set(&b->slack, slack);
-    SOAK_TRUE(report->outcome != TERN_RECOVERY_REFUSED);
+    /* busy: the other one is in a call on the very slot that the dead one had; the next burial settles it */
+    SOAK_TRUE(report->outcome != TERN_RECOVERY_REFUSED || report->why == TERN_ERR_BUSY);
     soak_count(&b->learned, report->outcome == TERN_RECOVERY_REPAIRED);
     soak_count(&b->lives, true);
     return true;
