@@ -144,12 +144,19 @@ static uint32_t layout_hash_number(uint32_t hash, uint32_t number)
     return tern__hash(hash, bytes, sizeof bytes);
 }
 
+/* Each attach compares it: computed once. */
+static tern_a32 layout_hash_known;   /* 0: not yet */
+
 uint32_t tern_layout_hash(void)
 {
+    /* relaxed: a number by itself; of two threads that compute it both store the same */
+    uint32_t known = tern_a32_load_relaxed(&layout_hash_known);
+    if (known != 0) return known;
     uint32_t hash = layout_hash_number(TERN__HASH_START, TERN_LAYOUT_VERSION);
     for (const tern_layout_field *f = layout_fields; f->structure; f++) {
         hash = layout_hash_text(layout_hash_text(hash, f->structure), f->name);
         hash = layout_hash_number(layout_hash_number(hash, f->offset_bytes), f->size_bytes);
     }
+    tern_a32_store_relaxed(&layout_hash_known, hash);   /* relaxed: as above */
     return hash;
 }

@@ -257,14 +257,26 @@ uint32_t tern_pool_was_retired(const tern_pool *pool)
     return retired > pool->capacity_items ? pool->capacity_items : retired;
 }
 
+/* How many slots are in the list, beside the one that is kept. The tail may be a place behind, if who
+ * put the last slot there died, or has not moved it on yet. */
+static int64_t pool_was_listed(const tern_pool *pool, uint64_t head)
+{
+    /* relaxed, both: numbers to look at */
+    uint64_t tail = tern_a64_load_relaxed(&pool->shared->tail.link);
+    int64_t listed = tern__pool_distance(head, tail);
+    if (tern__pool_index(tail) >= pool->slots) return listed;
+    uint64_t link = tern_a64_load_relaxed(&tern__pool_slot(pool, tern__pool_index(tail))->link); /* relaxed: as above */
+    bool behind = tern__pool_place(link) == tern__pool_place(tail) && tern__pool_index(link) != TERN__POOL_NO_INDEX;
+    return listed + behind;
+}
+
 /* Taken, less given back, less retired; head first: the difference never looks larger than it can be. */
 static uint32_t pool_was_live(const tern_pool *pool, uint64_t *allocated)
 {
-    /* relaxed: numbers to look at */
+    /* relaxed: a number to look at */
     uint64_t head = tern_a64_load_relaxed(&pool->shared->head.link);
-    uint64_t tail = tern_a64_load_relaxed(&pool->shared->tail.link); /* relaxed: as above */
     *allocated = tern__pool_place(head);
-    int64_t live = (int64_t)pool->capacity_items - tern__pool_distance(head, tail) - tern_pool_was_retired(pool);
+    int64_t live = (int64_t)pool->capacity_items - pool_was_listed(pool, head) - tern_pool_was_retired(pool);
     return live < 0 ? 0 : live > pool->capacity_items ? pool->capacity_items : (uint32_t)live;
 }
 
