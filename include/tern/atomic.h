@@ -54,6 +54,8 @@ typedef struct { rl::atomic<long long> value; } tern_a64;
 #define tern_a32_fetch_and_release(a, v, site) \
     ((uint32_t)(a)->value.fetch_and((int)(v), TERN__AT(site, mo_release), $))
 #define tern_a32_fetch_add_relaxed(a, v) ((uint32_t)(a)->value.fetch_add((int)(v), rl::mo_relaxed, $))
+#define tern_a32_fetch_add_release(a, v, site) \
+    ((uint32_t)(a)->value.fetch_add((int)(v), TERN__AT(site, mo_release), $))
 #define tern_a64_load_relaxed(a) ((uint64_t)(a)->value.load(rl::mo_relaxed, $))
 #define tern_a64_load_acquire(a, site) ((uint64_t)(a)->value.load(TERN__AT(site, mo_acquire), $))
 #define tern_a64_store_relaxed(a, v) ((a)->value.store((long long)(v), rl::mo_relaxed, $))
@@ -77,7 +79,6 @@ static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t d
     *expected = (uint64_t)seen;
     return swapped;
 }
-#define tern_a32_cas_relaxed(a, e, d) tern__model_cas32(a, e, d, rl::mo_relaxed, $)
 #define tern_a32_cas_acquire(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_acquire), $)
 #define tern_a32_cas_release(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_release), $)
 #define tern_a32_cas_acq_rel(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_acq_rel), $)
@@ -160,7 +161,7 @@ TERN__RMW(32, uint32_t, a32_exchange_release, atomic_exchange_explicit, memory_o
 TERN__RMW(32, uint32_t, a32_fetch_or_release, atomic_fetch_or_explicit, memory_order_release)
 TERN__RMW(32, uint32_t, a32_fetch_and_release, atomic_fetch_and_explicit, memory_order_release)
 TERN__RMW(32, uint32_t, a32_fetch_add_relaxed, atomic_fetch_add_explicit, memory_order_relaxed)
-TERN__CAS(32, uint32_t, a32_cas_relaxed, memory_order_relaxed)
+TERN__RMW(32, uint32_t, a32_fetch_add_release, atomic_fetch_add_explicit, memory_order_release)
 TERN__CAS(32, uint32_t, a32_cas_acquire, memory_order_acquire)
 TERN__CAS(32, uint32_t, a32_cas_release, memory_order_release)
 TERN__CAS(32, uint32_t, a32_cas_acq_rel, memory_order_acq_rel)
@@ -193,7 +194,7 @@ TERN__CAS(64, uint64_t, a64_cas_seq_cst, memory_order_seq_cst)
 #define tern_a32_fetch_or_release(a, v, site) tern__a32_fetch_or_release(a, v)
 #define tern_a32_fetch_and_release(a, v, site) tern__a32_fetch_and_release(a, v)
 #define tern_a32_fetch_add_relaxed(a, v) tern__a32_fetch_add_relaxed(a, v)
-#define tern_a32_cas_relaxed(a, e, d) tern__a32_cas_relaxed(a, e, d)
+#define tern_a32_fetch_add_release(a, v, site) tern__a32_fetch_add_release(a, v)
 #define tern_a32_cas_acquire(a, e, d, site) tern__a32_cas_acquire(a, e, d)
 #define tern_a32_cas_release(a, e, d, site) tern__a32_cas_release(a, e, d)
 #define tern_a32_cas_acq_rel(a, e, d, site) tern__a32_cas_acq_rel(a, e, d)

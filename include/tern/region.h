@@ -66,7 +66,8 @@ struct tern_region_shared {
     tern_a32 peers_used;                  /* who attaches; slots of the peer table that were ever taken */
     tern_a32 first;                       /* any adder; index + 1 of the first entry, 0: none */
     tern_a64 heap;                        /* any adder; units of 128 bytes used << 24 | entry that took the last + 1 */
-    unsigned char pad1[128 - 16];
+    tern_a32 burier;                      /* as a role's word: who gives back what the dead had */
+    unsigned char pad1[128 - 20];
 };
 
 #define TERN__HEAP_ENTRY_BITS 24
@@ -97,6 +98,7 @@ TERN_STATIC_ASSERT(sizeof(struct tern_region_geometry) == 56, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, geometry) == 8, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, peers_used) == 128, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, heap) == 136, "layout");
+TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, burier) == 144, "layout");
 TERN_SHARED_ASSERT(sizeof(struct tern_region_shared) == 256, "layout");
 TERN_SHARED_ASSERT(sizeof(struct tern_region_entry) == 128, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_entry, offset_bytes) == 16, "layout");
