@@ -42,7 +42,17 @@ bool tern__peer_is_dead(const tern_region *region, uint32_t reference)
 
 /* ---- Joining and leaving ------------------------------------------------------------------ */
 
-void tern__peer_clear(struct tern_region_peer *peer)
+void tern__peer_format(struct tern_region_peer *peer)
+{
+    /* relaxed, all of these: published by the region's magic */
+    tern_a32_store_relaxed(&peer->word, TERN__PEER_FREE);
+    tern_a32_store_relaxed(&peer->pins_used, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&peer->unheld, 0); /* relaxed: as above */
+    for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++) tern_a64_store_relaxed(&peer->holds[i], 0); /* relaxed: as above */
+}
+
+/* Our slot: nothing in hand. */
+static void peer_clear(struct tern_region_peer *peer)
 {
     /* [POOL-7] release: what the slot's former peer did under its holds.
      * Pairs with: [POOL-7] acquire in hold_pins().
@@ -72,7 +82,7 @@ static bool peer_take(tern_region *region, uint32_t slot)
         if (region->fd >= 0) tern__os_unlock(region->fd, TERN__LIFE_BYTES + slot);
         return false;
     }
-    tern__peer_clear(peer);
+    peer_clear(peer);
     tern__os_self(&peer->process, &peer->attached_ns, peer->program);
     peer->domain = region->domain;
     region->peer = slot + 1;

@@ -16,8 +16,8 @@ tern_status tern__peer_join(tern_region *region);
 /* Give it back, with all that the peer still has. */
 void tern__peer_leave(tern_region *region);
 
-/* A slot that nobody else uses: nothing in hand. */
-void tern__peer_clear(struct tern_region_peer *peer);
+/* An empty slot of a new region. */
+void tern__peer_format(struct tern_region_peer *peer);
 
 /* Whether a word (a role's, a maker's) names a peer that is no more. 0 names nobody. */
 bool tern__peer_is_dead(const tern_region *region, uint32_t reference);

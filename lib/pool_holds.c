@@ -137,7 +137,7 @@ static bool hold_pins(const tern_pool *pool, uint64_t pin)
          * Pairs with: [POOL-6] seq_cst in hold_take_pin().
          * Otherwise: we may miss a pin whose peer saw the slot live, and reuse what it pins.
          * [POOL-7] acquire: what the slot's former peers did under their pins.
-         * Pairs with: [POOL-7] release in tern__peer_clear().
+         * Pairs with: [POOL-7] release in peer_clear().
          * Otherwise: the next item may be written over one that such a peer was still reading. */
         uint32_t used = tern_a32_load_seq_cst(&peer->pins_used, POOL_6_SEE_MORE);
         if (used > TERN__PEER_PINS) used = TERN__PEER_PINS;

@@ -99,10 +99,7 @@ tern_status tern_region_format(void *memory, size_t size_bytes, const tern_regio
         tern_a32_store_relaxed(&directory[i].maker, 0); /* relaxed: as above */
     }
     struct tern_region_peer *peers = region_peers_of(directory, g.max_objects);
-    for (uint32_t i = 0; i < g.max_peers; i++) {
-        tern__peer_clear(&peers[i]);
-        tern_a32_store_relaxed(&peers[i].word, 0); /* relaxed: as above */
-    }
+    for (uint32_t i = 0; i < g.max_peers; i++) tern__peer_format(&peers[i]);
     /* [REGION-0] release: header and empty directory before the magic.
      * Pairs with: [REGION-0] acquire in region_load_geometry().
      * Otherwise: an attach may see entries of what was in the memory before. */
