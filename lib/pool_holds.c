@@ -45,7 +45,9 @@ static bool hold_same_slot(uint64_t hold, uint64_t other)
 #endif
 
 /* How often a thread looks for its pin among those of its peer; see tern__pool_unpin_held(). */
-enum { HOLD_TRIES = 64 };
+#ifndef TERN__HOLD_TRIES   /* the model: as few as two threads need */
+#  define TERN__HOLD_TRIES 64u
+#endif
 
 /* Take a pin of the slot; NULL: there are as many as can be. */
 static tern_a64 *hold_take_pin(const tern_pool *pool, uint64_t pin)
@@ -84,12 +86,9 @@ tern_a64 *tern__hold_take(const tern_pool *pool, uint32_t index)
         if (tern_a64_load_relaxed(&peer->holds[i]) != 0) continue;
         /* [POOL-7] acquire: what another thread of ours did under the hold before us.
          * Pairs with: [POOL-7] release in hold_clear().
-         * Otherwise: who sees our hold, and not that one's, may not see what was done under it.
-         * [POOL-7] release: the same, for who sees our hold. That we have the slot in hand is published by
-         * what we do to it.
-         * Pairs with: [POOL-7] acquire in hold_pins(), hold_is_awaited().
-         * Otherwise: as before. */
-        if (tern_a64_cas_acq_rel(&peer->holds[i], &none, tern__hold(TERN__HOLD_BUSY, pool->object, index, 0),
+         * Otherwise: who sees what we say later, and not that one's, may not see what was done under it. That we
+         * have the slot in hand is published by what we do to it. */
+        if (tern_a64_cas_acquire(&peer->holds[i], &none, tern__hold(TERN__HOLD_BUSY, pool->object, index, 0),
                                  POOL_7_TAKE)) return &peer->holds[i];
     }
     /* relaxed: published by what we do to the slot */
@@ -147,7 +146,7 @@ static bool hold_pins(const tern_pool *pool, uint64_t pin)
              * Otherwise: we may miss a hold whose peer saw the slot live, and reuse what it pins; or see one
              * whose peer saw no dying slot when it gave it up: nobody gives the slot back.
              * [POOL-7] acquire: what was done with the item under a pin that is gone.
-             * Pairs with: [POOL-7] release in hold_clear(), tern__hold_take(), tern__hold_change().
+             * Pairs with: [POOL-7] release in hold_clear(), tern__hold_change().
              * Otherwise: the next item may be written over this one while it is still being read. */
             uint64_t hold = tern_a64_load_seq_cst(&peer->holds[i], POOL_6_SEE);
             if (hold_kind(hold) == TERN__HOLD_PIN && hold_same_slot(hold, pin)) return true;
@@ -257,7 +256,7 @@ void tern__pool_unpin_held(tern_pool *pool, tern_handle handle)
 {
     struct tern_region_peer *peer = &pool->peers[pool->peer_slot];
     uint64_t pin = tern__hold(TERN__HOLD_PIN, pool->object, handle.index, 0);
-    for (uint32_t tries = 0; tries < HOLD_TRIES; tries++) {
+    for (uint32_t tries = 0; tries < TERN__HOLD_TRIES; tries++) {
         for (uint32_t i = 0; i < TERN__PEER_PINS; i++) {
             /* [POOL-8] acquire: the pin that was left by who took ours.
              * Pairs with: [POOL-8] release in hold_turn_busy().
@@ -330,7 +329,7 @@ static bool hold_is_awaited(const tern_region *region, const tern_a64 *own, uint
         struct tern_region_peer *peer = &region->peers[slot];
         for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++) {
             /* [POOL-7] acquire: what the peer did to the slot before it dropped its hold.
-             * Pairs with: [POOL-7] release in hold_clear(), tern__hold_take(), tern__hold_change().
+             * Pairs with: [POOL-7] release in hold_clear(), tern__hold_change().
              * Otherwise: we may take the slot for one that is nobody's, and give it back a second time. */
             uint64_t other = tern_a64_load_acquire(&peer->holds[i], POOL_7_SEE);
             if (hold_kind(other) < TERN__HOLD_BUSY || !hold_same_slot(other, hold) || &peer->holds[i] == own) continue;

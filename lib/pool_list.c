@@ -124,17 +124,15 @@ tern_status tern__pool_find_listed(const tern_pool *pool, uint32_t index)
 {
     uint64_t steps_left = 16 * (uint64_t)pool->slots + TERN__POOL_LIST_TRIES;
     while (steps_left > 0) {
-        /* [POOL-3] acquire: which slots those who took before had given back.
+        /* [POOL-3] acquire: the holds of those who took before.
          * Pairs with: [POOL-3] release in tern__pool_take().
-         * Otherwise: we may miss a slot that is there, and it gets there twice. */
+         * Otherwise: we may see that the slot is gone, and not who is just about to make an item of it. */
         uint64_t at = tern_a64_load_acquire(&pool->shared->head.link, POOL_3_WALK);
         while (steps_left-- > 0) {
             if (tern__pool_index(at) >= pool->slots) return TERN_ERR_CORRUPT;
             if (tern__pool_index(at) == index) return TERN_OK;
-            /* [POOL-5] acquire: what stands behind the slot.
-             * Pairs with: [POOL-5] release in tern__pool_give_back().
-             * Otherwise: we may miss a slot that is there, and it gets there twice. */
-            uint64_t link = tern_a64_load_acquire(&tern__pool_slot(pool, tern__pool_index(at))->link, POOL_5_WALK);
+            /* relaxed: its place is compared; who put our slot there has dropped a hold that we saw dropped */
+            uint64_t link = tern_a64_load_relaxed(&tern__pool_slot(pool, tern__pool_index(at))->link);
             if (tern__pool_place(link) != tern__pool_place(at)) break;   /* taken meanwhile: from the start */
             if (tern__pool_index(link) == TERN__POOL_NO_INDEX) return TERN_ERR_NOT_FOUND;
             at = tern__pool_link(tern__pool_index(link), tern__pool_place(at) + 1);

@@ -3,6 +3,7 @@
 // what a burier gives back. In each execution a peer dies before another one of its accesses.
 #define TERN_PEER_HOLDS 3u
 #define TERN__PEER_PINS 2u
+#define TERN__HOLD_TRIES 2u
 #include "model.hpp"
 
 #include "../../lib/base.c"
@@ -147,6 +148,14 @@ void use_what_is_free(tern_pool *pool, uint32_t rounds)
     }
 }
 
+/// Free; if nobody pins it any more, write over it at once, as the next one may who gets the slot.
+template <typename Memory> void free_and_spoil(Memory &memory, uint32_t by, tern_handle h)
+{
+    tern_status status = tern_pool_free(&memory.pool[by], h);
+    RL_ASSERT(status == TERN_OK || status == TERN_DEFERRED);
+    if (status == TERN_OK) put(memory.bytes.slots[h.index].item, h);
+}
+
 /// Three allocate, fill and free; items are reused.
 struct alloc_and_free : rl::test_suite<alloc_and_free, 3> {
     held_memory<3, 2> memory;
@@ -174,6 +183,23 @@ struct pin_and_free : rl::test_suite<pin_and_free, 3> {
             visit(&memory.pool[id], first);
             use_what_is_free(&memory.pool[id], id - 1);
         }
+    }
+    void after() { memory.expect_nothing_lost(0); }
+};
+
+/// One frees what the other one pins.
+struct one_pin : rl::test_suite<one_pin, 2> {
+    held_memory<2, 1> memory;
+    tern_handle first;
+    void before()
+    {
+        memory.make();
+        first = memory.alloc(0);
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) free_and_spoil(memory, 0, first);
+        else visit(&memory.pool[1], first);
     }
     void after() { memory.expect_nothing_lost(0); }
 };
@@ -482,6 +508,142 @@ struct burier_dies : rl::test_suite<burier_dies, 3> {
     }
 };
 
+/// Two threads of one peer pin and unpin, and may give up each other's pin; each finds one.
+struct threads_swap_pins : rl::test_suite<threads_swap_pins, 2> {
+    held_memory<1, 1> memory;
+    tern_handle first;
+    void before()
+    {
+        memory.make();
+        first = memory.alloc(0);
+    }
+    void thread(unsigned) { visit(&memory.pool[0], first); }
+    void after()
+    {
+        RL_ASSERT(tern_pool_free(&memory.pool[0], first) == TERN_OK);
+        memory.expect_nothing_lost(0);
+    }
+};
+
+/// The last two pins of a dying item: one is counted, its peer's holds being full, one is a hold.
+struct counted_and_held : rl::test_suite<counted_and_held, 2> {
+    held_memory<2, 2> memory;
+    tern_handle full, first;
+    void before()
+    {
+        memory.make();
+        full = memory.alloc(0);
+        first = memory.alloc(0);
+        for (int i = 0; i < 2; i++) RL_ASSERT(tern_pool_pin(&memory.pool[0], full));
+        for (int i = 0; i < 2; i++) RL_ASSERT(tern_pool_pin(&memory.pool[i], first));
+        RL_ASSERT(tern_pool_free(&memory.pool[0], first) == TERN_DEFERRED);
+    }
+    void thread(unsigned id) { tern_pool_unpin(&memory.pool[id], first); }
+    void after()
+    {
+        for (int i = 0; i < 2; i++) tern_pool_unpin(&memory.pool[0], full);
+        RL_ASSERT(tern_pool_free(&memory.pool[0], full) == TERN_OK);
+        memory.expect_nothing_lost(0);
+    }
+};
+
+/// A peer died when it was about to take the first slot of the list; it is buried beside one who takes it.
+struct died_before_it_took : rl::test_suite<died_before_it_took, 2> {
+    held_memory<3, 1> memory;
+    void before()
+    {
+        memory.make();
+        tern_a64_store_relaxed(&memory.bytes.region.peers[0].holds[2], tern__hold(TERN__HOLD_BUSY, 0, 0, 0));
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) memory.evict(1, 1);
+        else use_what_is_free(&memory.pool[2], 2);
+    }
+    void after() { memory.expect_nothing_lost(1); }
+};
+
+/// A new peer pins what another one frees and reuses, who had nobody else to look at before.
+struct joins_and_pins : rl::test_suite<joins_and_pins, 2> {
+    held_memory<2, 1> memory;
+    tern_handle first;
+    void before()
+    {
+        memory.make(1);
+        first = memory.alloc(0);
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) {
+            free_and_spoil(memory, 0, first);
+        } else {
+            memory.attach(1);
+            memory.open(1);
+            visit(&memory.pool[1], first);
+        }
+    }
+    void after() { memory.expect_nothing_lost(0); }
+};
+
+/// A flag that orders nothing: it holds threads back, and tells them nothing else.
+struct stage {
+    rl::atomic<int> word;
+    void reset() { word.store(0, rl::mo_relaxed, $); }
+    void reach() { word.store(1, rl::mo_relaxed, $); }
+    void await()
+    {
+        while (!word.load(rl::mo_relaxed, $)) tern_cpu_relax();
+    }
+};
+
+/// One leaves that had a pin; another takes its seat, and is held back when it has just cleared it. Then who
+/// frees looks at the seat: by what it sees it must know that the former peer has done with the item.
+struct seat_is_cleared : rl::test_suite<seat_is_cleared, 3> {
+    held_memory<3, 1, 2> memory;
+    tern_handle first;
+    stage cleared, has_looked;
+
+    static seat_is_cleared *&self()
+    {
+        static seat_is_cleared *suite;
+        return suite;
+    }
+    static void at_site(const char *site)
+    {
+        if (rl::thread_index() == 1 && !std::strcmp(site, "POOL_6_SEE_MORE")) self()->cleared.await();
+        if (rl::thread_index() == 1 && !std::strcmp(site, "POOL_1_RECLAIM")) self()->has_looked.reach();
+        if (rl::thread_index() != 2 || std::strcmp(site, "POOL_6_PEERS") != 0) return;
+        self()->cleared.reach();
+        self()->has_looked.await();
+    }
+    void before()
+    {
+        memory.make(2);
+        first = memory.alloc(1);
+        cleared.reset();
+        has_looked.reset();
+        self() = this;
+        model_at_site() = at_site;
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) {
+            visit(&memory.pool[0], first);
+            tern_region_detach(&memory.region[0]);
+        } else if (id == 1) {
+            free_and_spoil(memory, 1, first);
+        } else {
+            while (tern_region_attach(&memory.region[2], &memory.bytes, sizeof memory.bytes, nullptr) != TERN_OK)
+                tern_cpu_relax();
+        }
+    }
+    void after()
+    {
+        model_at_site() = nullptr;
+        memory.expect_nothing_lost(1);
+    }
+};
+
 /// One leaves and another takes its seat, beside who frees and reuses what both pin.
 struct seat_changes_hands : rl::test_suite<seat_changes_hands, 3> {
     held_memory<3, 1, 2> memory;
@@ -547,9 +709,10 @@ struct leaves_with_a_pin : rl::test_suite<leaves_with_a_pin, 3> {
 
 int main(int argc, char **argv)
 {
-    const std::vector<std::string> held = { "POOL_6", "POOL_7", "POOL_8", "POOL_1_RECLAIM", "POOL_3_WALK", "POOL_5_WALK" };
+    const std::vector<std::string> held = { "POOL_6", "POOL_7", "POOL_8", "POOL_1_RECLAIM", "POOL_3_WALK" };
     model_runner runner({
         SUITE("three allocate and free", alloc_and_free),
+        SUITE("one pin beside free", one_pin),
         SUITE("pin beside free", pin_and_free),
         SUITE("two unpins beside free", two_unpins),
         SUITE("a stale pin beside free", stale_beside_free<false>),
@@ -557,7 +720,12 @@ int main(int argc, char **argv)
         SUITE("two threads of one peer pin", threads_of_one_peer<false>),
         SUITE("two threads of one peer unpin", threads_of_one_peer<true>),
         SUITE("more pins than holds", counted_pins),
+        SUITE("two threads of one peer swap pins", threads_swap_pins),
+        SUITE("a counted pin and a hold", counted_and_held),
+        SUITE("died before it took", died_before_it_took),
+        SUITE("joins and pins", joins_and_pins),
         SUITE("a seat changes hands", seat_changes_hands),
+        SUITE("a seat is cleared", seat_is_cleared),
         SUITE("dies while it makes, one item", dies_making<1>),
         SUITE("dies while it makes, two items", dies_making<2>),
         SUITE("dies while it pins", dies_pinning),
@@ -566,6 +734,14 @@ int main(int argc, char **argv)
         SUITE("two die", two_die),
         SUITE("the burier dies", burier_dies),
         SUITE("leaves with a pin", leaves_with_a_pin),
-    }, model_choose(TERN_MODEL_SITES, held, true), {});
+    }, model_choose(TERN_MODEL_SITES, held, true), {
+        { "POOL_8_ENOUGH", rl::mo_relaxed,
+          "the checker's order of seq_cst operations is that in which it executes them, so who comes later sees the "
+          "number that another thread raised, also if nobody told; C11 promises that only through an acquire" },
+        { "POOL_7_TAKE", rl::mo_relaxed,
+          "to the checker a thread's store goes on with the release sequence that its own read-modify-write before "
+          "it went on with; in C11 only the thread's that began it does, and the store after this must carry it" },
+        { "POOL_7_CHANGE", rl::mo_relaxed, "as POOL_7_TAKE; C++20 lets no plain store go on with a release sequence" },
+    });
     return runner.run(argc, argv);
 }
