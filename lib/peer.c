@@ -92,10 +92,8 @@ static bool peer_take(tern_region *region, uint32_t slot)
      * Pairs with: [POOL-6] seq_cst in hold_pins().
      * Otherwise: who frees a slot may not look at our holds, and reuses what we pin. */
     while (!tern_a32_cas_seq_cst(&region->shared->peers_used, &used, used < slot + 1 ? slot + 1 : used, POOL_6_PEERS)) {}
-    /* [PEER-0] release: an empty slot before the word.
-     * Pairs with: [PEER-0] acquire in recover_bury().
-     * Otherwise: who buries us may give back what a former peer had. */
-    tern_a32_store_release(&peer->word, next | TERN__PEER_ATTACHED, PEER_0_JOIN);
+    /* relaxed: who finds us dead has all that we did by the kernel, or by who evicts us */
+    tern_a32_store_relaxed(&peer->word, next | TERN__PEER_ATTACHED);
     return true;
 }
 
@@ -120,7 +118,7 @@ void tern__peer_leave(tern_region *region)
         bool undecided = tern__peer_give_back(region, slot, region->reference, false, NULL) == TERN_ERR_BUSY;
         /* what could not be decided now is left to who buries the dead
          * [PEER-0] release: all that we did to the slot, and to all that we had.
-         * Pairs with: [PEER-0] acquire in peer_take(), peer_is_dead(), recover_bury().
+         * Pairs with: [PEER-0] acquire in peer_take(), peer_is_dead().
          * Otherwise: what we had in hand may turn up in a successor's. */
         tern_a32_store_release(&peer->word, incarnation | (undecided ? TERN__PEER_BURYING : TERN__PEER_FREE), PEER_0_LEAVE);
     }

@@ -64,13 +64,10 @@ static tern_status recover_bury(const tern_region *region, uint32_t slot, uint32
 {
     struct tern_region_peer *peer = &region->peers[slot];
     uint32_t incarnation = word & 0xffff0000u;
-    /* [PEER-0] acquire: an empty slot before its peer used it, and what it did until it left.
-     * Pairs with: [PEER-0] release in peer_take(), tern__peer_leave(), tern_peer_evict().
-     * Otherwise: we may give back what a former peer had.
-     * [PEER-0] release: all that the peer did, which we have by the kernel.
+    /* [PEER-0] release: all that the peer did, which we have by the kernel or by tern__peer_is_dead().
      * Pairs with: [PEER-0] acquire in peer_is_dead().
      * Otherwise: who takes an end of the dead may start from an older index than the one it left. */
-    if (!tern_a32_cas_acq_rel(&peer->word, &word, incarnation | TERN__PEER_BURYING, PEER_0_BURY))
+    if (!tern_a32_cas_release(&peer->word, &word, incarnation | TERN__PEER_BURYING, PEER_0_BURY))
         return TERN_OK;   /* somebody has just buried it */
     tern_status status = tern__peer_give_back(region, slot, tern__peer_reference(slot, incarnation), true, report);
     recover_ring_bells(region);   /* while others can see yet that it is to be done */
@@ -151,7 +148,7 @@ tern_status tern_peer_evict(tern_region *region, uint32_t number, tern_recovery 
     uint32_t dead = (word & 0xffff0000u) | TERN__PEER_BURYING;
     /* from here on it is dead, and everybody's to bury
      * [PEER-0] release: all that the peer did, which our caller knows to be over.
-     * Pairs with: [PEER-0] acquire in peer_is_dead(), recover_bury().
+     * Pairs with: [PEER-0] acquire in peer_is_dead().
      * Otherwise: who takes an end of the dead may start from an older index than the one it left. */
     if (word != dead && !tern_a32_cas_release(&peer->word, &word, dead, PEER_0_EVICT)) return TERN_ERR_BUSY;
     return tern__peer_bury_all(region, report);

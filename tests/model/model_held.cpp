@@ -156,6 +156,17 @@ template <typename Memory> void free_and_spoil(Memory &memory, uint32_t by, tern
     if (status == TERN_OK) put(memory.bytes.slots[h.index].item, h);
 }
 
+/// A flag that orders nothing: it holds threads back, and tells them nothing else.
+struct stage {
+    rl::atomic<int> word;
+    void reset() { word.store(0, rl::mo_relaxed, $); }
+    void reach() { word.store(1, rl::mo_relaxed, $); }
+    void await()
+    {
+        while (!word.load(rl::mo_relaxed, $)) tern_cpu_relax();
+    }
+};
+
 /// Three allocate, fill and free; items are reused.
 struct alloc_and_free : rl::test_suite<alloc_and_free, 3> {
     held_memory<3, 2> memory;
@@ -525,20 +536,28 @@ struct threads_swap_pins : rl::test_suite<threads_swap_pins, 2> {
     }
 };
 
-/// The last two pins of a dying item: one is counted, its peer's holds being full, one is a hold.
-struct counted_and_held : rl::test_suite<counted_and_held, 2> {
+/// The last two pins of a dying item: one is counted, its peer's holds being full, one is a hold. Staged: the
+/// one goes after the other.
+template <bool Staged> struct counted_and_held : rl::test_suite<counted_and_held<Staged>, 2> {
     held_memory<2, 2> memory;
     tern_handle full, first;
+    stage has_looked;
     void before()
     {
         memory.make();
+        has_looked.reset();
         full = memory.alloc(0);
         first = memory.alloc(0);
         for (int i = 0; i < 2; i++) RL_ASSERT(tern_pool_pin(&memory.pool[0], full));
         for (int i = 0; i < 2; i++) RL_ASSERT(tern_pool_pin(&memory.pool[i], first));
         RL_ASSERT(tern_pool_free(&memory.pool[0], first) == TERN_DEFERRED);
     }
-    void thread(unsigned id) { tern_pool_unpin(&memory.pool[id], first); }
+    void thread(unsigned id)
+    {
+        if (Staged && id == 1) has_looked.await();
+        tern_pool_unpin(&memory.pool[id], first);
+        if (Staged && id == 0) has_looked.reach();
+    }
     void after()
     {
         for (int i = 0; i < 2; i++) tern_pool_unpin(&memory.pool[0], full);
@@ -548,52 +567,72 @@ struct counted_and_held : rl::test_suite<counted_and_held, 2> {
 };
 
 /// A peer died when it was about to take the first slot of the list; it is buried beside one who takes it.
-struct died_before_it_took : rl::test_suite<died_before_it_took, 2> {
+/// Staged: who takes it is held back before it makes an item of it, and the burial must not be done.
+template <bool Staged> struct died_before_it_took : rl::test_suite<died_before_it_took<Staged>, 2> {
     held_memory<3, 1> memory;
+    stage is_taken, has_looked;
+
+    static died_before_it_took *&self()
+    {
+        static died_before_it_took *suite;
+        return suite;
+    }
+    static void at_site(const char *site)
+    {
+        if (rl::thread_index() != 0 || std::strcmp(site, "POOL_1_ALLOC") != 0) return;
+        self()->is_taken.reach();
+        self()->has_looked.await();
+    }
     void before()
     {
         memory.make();
+        is_taken.reset();
+        has_looked.reset();
+        self() = this;
+        if (Staged) model_at_site() = at_site;
         tern_a64_store_relaxed(&memory.bytes.region.peers[0].holds[2], tern__hold(TERN__HOLD_BUSY, 0, 0, 0));
     }
     void thread(unsigned id)
     {
-        if (id == 0) memory.evict(1, 1);
-        else use_what_is_free(&memory.pool[2], 2);
+        if (id == 0) return use_what_is_free(&memory.pool[2], 2);
+        if (Staged) {
+            is_taken.await();
+            (void)tern_peer_evict(&memory.region[1], 1, nullptr);
+            has_looked.reach();
+        }
+        memory.evict(1, 1);
     }
-    void after() { memory.expect_nothing_lost(1); }
+    void after()
+    {
+        model_at_site() = nullptr;
+        memory.expect_nothing_lost(1);
+    }
 };
 
 /// A new peer pins what another one frees and reuses, who had nobody else to look at before.
 struct joins_and_pins : rl::test_suite<joins_and_pins, 2> {
     held_memory<2, 1> memory;
     tern_handle first;
+    stage joined;
     void before()
     {
         memory.make(1);
         first = memory.alloc(0);
+        joined.reset();
     }
     void thread(unsigned id)
     {
-        if (id == 0) {
+        if (id == 1) {
+            joined.await();
             free_and_spoil(memory, 0, first);
         } else {
             memory.attach(1);
             memory.open(1);
+            joined.reach();
             visit(&memory.pool[1], first);
         }
     }
     void after() { memory.expect_nothing_lost(0); }
-};
-
-/// A flag that orders nothing: it holds threads back, and tells them nothing else.
-struct stage {
-    rl::atomic<int> word;
-    void reset() { word.store(0, rl::mo_relaxed, $); }
-    void reach() { word.store(1, rl::mo_relaxed, $); }
-    void await()
-    {
-        while (!word.load(rl::mo_relaxed, $)) tern_cpu_relax();
-    }
 };
 
 /// One leaves that had a pin; another takes its seat, and is held back when it has just cleared it. Then who
@@ -721,8 +760,10 @@ int main(int argc, char **argv)
         SUITE("two threads of one peer unpin", threads_of_one_peer<true>),
         SUITE("more pins than holds", counted_pins),
         SUITE("two threads of one peer swap pins", threads_swap_pins),
-        SUITE("a counted pin and a hold", counted_and_held),
-        SUITE("died before it took", died_before_it_took),
+        SUITE("a counted pin and a hold", counted_and_held<false>),
+        SUITE("a counted pin, then a hold", counted_and_held<true>),
+        SUITE("died before it took", died_before_it_took<false>),
+        SUITE("died before it took, beside who took", died_before_it_took<true>),
         SUITE("joins and pins", joins_and_pins),
         SUITE("a seat changes hands", seat_changes_hands),
         SUITE("a seat is cleared", seat_is_cleared),

@@ -66,6 +66,11 @@ template <uint32_t Peers, uint32_t Seats = Peers> struct peer_memory {
         RL_ASSERT(tern_region_format(&bytes, sizeof bytes, &desc) == TERN_OK);
         for (uint32_t i = 0; i < attached; i++) RL_ASSERT(attach(i) == TERN_OK);
     }
+    /// With a kernel that watches over its peers.
+    void attach_to_file(uint32_t i, int fd)
+    {
+        RL_ASSERT(tern__region_attach(&region[i], &bytes, sizeof bytes, nullptr, fd) == TERN_OK);
+    }
     tern_status attach(uint32_t i) { return tern_region_attach(&region[i], &bytes, sizeof bytes, nullptr); }
     void evict(uint32_t by, uint32_t peer)
     {
@@ -150,6 +155,82 @@ struct same_role : rl::test_suite<same_role, 2> {
     peer_memory<2> memory;
     void before() { memory.make(); }
     void thread(unsigned id) { memory.await_role(id); }
+};
+
+/// The holder dies, and who buries it knows that by the kernel; another one may know it by the burier alone.
+struct holder_is_killed : rl::test_suite<holder_is_killed, 3> {
+    peer_memory<3> memory;
+    model_death death;
+    static model_death *&the_death()
+    {
+        static model_death *death;
+        return death;
+    }
+    static bool is_locked(uint64_t byte)
+    {
+        return byte != TERN__LIFE_BYTES || !the_death()->is_over.load(rl::mo_acquire, $);
+    }
+    void before()
+    {
+        memory.make(0);
+        for (uint32_t i = 0; i < 3; i++) memory.attach_to_file(i, 3);
+        death.prepare(true);
+        the_death() = &death;
+        model_is_locked() = is_locked;
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) {
+            death.in(10, [&] { memory.use_role(0); });
+        } else if (id == 1) {
+            death.await();
+            RL_ASSERT(tern_peer_recover(&memory.region[1], nullptr) == TERN_OK);
+        } else {
+            memory.await_role(2);
+        }
+    }
+};
+
+/// A flag that orders nothing: it holds threads back, and tells them nothing else.
+struct stage {
+    rl::atomic<int> word;
+    void reset() { word.store(0, rl::mo_relaxed, $); }
+    void reach() { word.store(1, rl::mo_relaxed, $); }
+    void await()
+    {
+        while (!word.load(rl::mo_relaxed, $)) tern_cpu_relax();
+    }
+};
+
+/// A peer dies that had an end, or was making a name. Who comes when it is buried knows nothing of it but what
+/// the end's word, or the name's, tells.
+template <bool Name> struct comes_after_the_burial : rl::test_suite<comes_after_the_burial<Name>, 3> {
+    peer_memory<3> memory;
+    model_death death;
+    stage buried;
+    void before()
+    {
+        memory.make();
+        death.prepare(true);
+        buried.reset();
+    }
+    void thread(unsigned id)
+    {
+        if (id == 0) {
+            death.in(Name ? 40 : 10, [&] {
+                if (Name) memory.add_or_find(0, "a", 1);
+                else memory.use_role(0);
+            });
+        } else if (id == 1) {
+            death.await();
+            memory.evict(1, 1);
+            buried.reach();
+        } else {
+            buried.await();
+            if (Name) memory.add_or_find(2, "a", 1);
+            else RL_ASSERT(memory.use_role(2) == TERN_OK);
+        }
+    }
 };
 
 /// The holder dies; one buries it, two claim its end: as it is dead, or as it is buried.
@@ -350,10 +431,17 @@ int main(int argc, char **argv)
         SUITE("looks at entries", looks_at_entries),
         SUITE("the maker leaves", maker_leaves),
         SUITE("the holder dies", holder_dies),
+        SUITE("the holder is killed", holder_is_killed),
         SUITE("the burier dies", burier_dies),
+        SUITE("an end of the dead", comes_after_the_burial<false>),
+        SUITE("a name of the dead", comes_after_the_burial<true>),
         SUITE("the seat of the dead", seat_of_the_dead),
         SUITE("the maker dies, one name", maker_dies<true>),
         SUITE("the maker dies, three names", maker_dies<false>),
-    }, model_choose(TERN_MODEL_SITES, ours, true), {});
+    }, model_choose(TERN_MODEL_SITES, ours, true), {
+        { "PEER_0_FREE", rl::mo_relaxed,
+          "the store goes on with the release sequence that the burier began with PEER_0_BURY, as in C11, and what it "
+          "did since has orders of its own; C++20 has no such sequences" },
+    });
     return runner.run(argc, argv);
 }
