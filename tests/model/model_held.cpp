@@ -536,6 +536,46 @@ struct threads_swap_pins : rl::test_suite<threads_swap_pins, 2> {
     }
 };
 
+/// A thread tries a stale handle; another one of its peer takes that pin for its own, and leaves its own.
+struct trial_is_taken : rl::test_suite<trial_is_taken, 1> {
+    held_memory<1, 1> memory;
+    void before() { memory.make(); }
+    void thread(unsigned)
+    {
+        tern_pool *pool = &memory.pool[0];
+        tern_handle h = memory.alloc(0), stale = { h.index, h.generation + 1 };
+        tern_a64 *trial = hold_take_pin(pool, tern__hold(TERN__HOLD_PIN, pool->object, h.index, 0));
+        RL_ASSERT(trial && visit(pool, h));
+        hold_withdraw(pool, trial, stale);
+        RL_ASSERT(tern_pool_free(pool, h) == TERN_OK);
+        memory.expect_nothing_lost(0);
+    }
+};
+
+/// A burier died when it had given a slot back, and not yet cleared the hold that led it there. The item that
+/// somebody makes of the slot is not the dead peer's.
+struct slot_was_given_back : rl::test_suite<slot_was_given_back, 1> {
+    held_memory<2, 1> memory;
+    void before() { memory.make(); }
+    void thread(unsigned)
+    {
+        uint32_t index;
+        tern_recovery report = {};
+        tern_a64 *hold = &memory.bytes.region.peers[0].holds[2];
+        RL_ASSERT(tern__pool_take(&memory.pool[0], &index, nullptr) == TERN_OK);
+        const uint64_t made = tern__hold(TERN__HOLD_MADE, memory.pool[0].object, index, 1);
+        tern_a64_store_relaxed(hold, made);
+        RL_ASSERT(tern__pool_settle(&memory.region[1], hold, &report) == TERN_OK && report.slots == 1);
+        tern_a64_store_relaxed(hold, made);
+        RL_ASSERT(tern_pool_free(&memory.pool[1], memory.alloc(1)) == TERN_OK);
+        tern_handle h = memory.alloc(1);
+        RL_ASSERT(h.index == index);
+        memory.evict(1, 1);
+        RL_ASSERT(tern_pool_free(&memory.pool[1], h) == TERN_OK);
+        memory.expect_nothing_lost(1);
+    }
+};
+
 /// The last two pins of a dying item: one is counted, its peer's holds being full, one is a hold. Staged: the
 /// one goes after the other.
 template <bool Staged> struct counted_and_held : rl::test_suite<counted_and_held<Staged>, 2> {
@@ -760,6 +800,8 @@ int main(int argc, char **argv)
         SUITE("two threads of one peer unpin", threads_of_one_peer<true>),
         SUITE("more pins than holds", counted_pins),
         SUITE("two threads of one peer swap pins", threads_swap_pins),
+        SUITE("a trial is taken", trial_is_taken),
+        SUITE("a slot was given back", slot_was_given_back),
         SUITE("a counted pin and a hold", counted_and_held<false>),
         SUITE("a counted pin, then a hold", counted_and_held<true>),
         SUITE("died before it took", died_before_it_took<false>),
