@@ -28,8 +28,10 @@ static bool peer_is_dead(const struct tern_region_peer *peers, uint32_t max_peer
     uint32_t slot = (reference & 0xffffu) - 1;
     if (reference == 0) return false;
     if (slot >= max_peers) return true;   /* TERN__ROLE_DEAD, or no peer at all */
-    /* relaxed: nothing is read on the strength of it; who takes something from the dead does so with acquire */
-    uint32_t word = tern_a32_load_relaxed(&peers[slot].word);
+    /* [PEER-0] acquire: all that the peer did, if it is no more.
+     * Pairs with: [PEER-0] release in tern__peer_leave(), recover_bury(), tern_peer_evict().
+     * Otherwise: we may take what the peer had finished for something that it left undone. */
+    uint32_t word = tern_a32_load_acquire(&peers[slot].word, PEER_0_DEATH);
     return (word ^ reference) >> 16 != 0 || !peer_lives(fd, own_slot, slot, word);
 }
 
@@ -40,12 +42,27 @@ bool tern__peer_is_dead(const tern_region *region, uint32_t reference)
 
 /* ---- Joining and leaving ------------------------------------------------------------------ */
 
-void tern__peer_clear(struct tern_region_peer *peer)
+void tern__peer_format(struct tern_region_peer *peer)
 {
-    /* relaxed, all of these: published by the slot's word */
-    tern_a32_store_relaxed(&peer->holds_used, 0);
+    /* relaxed, all of these: published by the region's magic */
+    tern_a32_store_relaxed(&peer->word, TERN__PEER_FREE);
+    tern_a32_store_relaxed(&peer->pins_used, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&peer->unheld, 0); /* relaxed: as above */
+    for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++) tern_a64_store_relaxed(&peer->holds[i], 0); /* relaxed: as above */
+}
+
+/* Our slot: nothing in hand. */
+static void peer_clear(struct tern_region_peer *peer)
+{
+    /* [POOL-7] release: what the slot's former peer did under its holds.
+     * Pairs with: [POOL-7] acquire in hold_pins().
+     * Otherwise: an item may be written over another one that the former peer was still reading. */
+    tern_a32_store_release(&peer->pins_used, 0, POOL_7_CLEAR);
+    /* what is empty already stays as it is, with the order [POOL-7] that it was emptied in
+     * relaxed, all of these: what a dead peer left was settled before, or is of no sense */
+    if (tern_a32_load_relaxed(&peer->unheld) != 0) tern_a32_store_relaxed(&peer->unheld, 0);
     for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++)
-        tern_a64_store_relaxed(&peer->holds[i], 0); /* relaxed: as above */
+        if (tern_a64_load_relaxed(&peer->holds[i]) != 0) tern_a64_store_relaxed(&peer->holds[i], 0); /* relaxed: as above */
 }
 
 /* Take a slot if it is free. */
@@ -53,7 +70,7 @@ static bool peer_take(tern_region *region, uint32_t slot)
 {
     struct tern_region_peer *peer = &region->peers[slot];
     /* relaxed: only compared */
-    uint32_t word = tern_a32_load_relaxed(&peer->word);
+    uint32_t word = tern_a32_load_relaxed(&peer->word), used = 0;
     if (peer_state(word) != TERN__PEER_FREE) return false;
     if (region->fd >= 0 && !tern__os_lock(region->fd, TERN__LIFE_BYTES + slot)) return false;
     uint32_t next = (word & 0xffff0000u) + 0x10000u;
@@ -65,20 +82,18 @@ static bool peer_take(tern_region *region, uint32_t slot)
         if (region->fd >= 0) tern__os_unlock(region->fd, TERN__LIFE_BYTES + slot);
         return false;
     }
-    tern__peer_clear(peer);
+    peer_clear(peer);
     tern__os_self(&peer->process, &peer->attached_ns, peer->program);
     peer->domain = region->domain;
     region->peer = slot + 1;
     region->reference = tern__peer_reference(slot, next);
-    uint32_t used = tern_a32_load_relaxed(&region->shared->peers_used); /* relaxed: only compared */
-    /* [POOL-6] seq_cst: that there is one more peer to look at, before it has anything in hand.
+    /* [POOL-6] seq_cst: that there is one more peer to look at, before it has anything in hand. Also if
+     * others have said so already: a look at their word would order nothing.
      * Pairs with: [POOL-6] seq_cst in hold_pins().
      * Otherwise: who frees a slot may not look at our holds, and reuses what we pin. */
-    while (used < slot + 1 && !tern_a32_cas_seq_cst(&region->shared->peers_used, &used, slot + 1, POOL_6_PEERS)) {}
-    /* [PEER-0] release: an empty slot before the word.
-     * Pairs with: [PEER-0] acquire in recover_bury().
-     * Otherwise: who buries us may give back what a former peer had. */
-    tern_a32_store_release(&peer->word, next | TERN__PEER_ATTACHED, PEER_0_JOIN);
+    while (!tern_a32_cas_seq_cst(&region->shared->peers_used, &used, used < slot + 1 ? slot + 1 : used, POOL_6_PEERS)) {}
+    /* relaxed: who finds us dead has all that we did by the kernel, or by who evicts us */
+    tern_a32_store_relaxed(&peer->word, next | TERN__PEER_ATTACHED);
     return true;
 }
 
@@ -97,12 +112,16 @@ void tern__peer_leave(tern_region *region)
 {
     uint32_t slot = region->peer - 1;
     struct tern_region_peer *peer = &region->peers[slot];
-    bool empty = tern__peer_give_back(region, slot, region->reference, false, NULL) == TERN_OK;
-    /* what could not be decided now is left to who buries us: without a lock we count as dead
-     * [PEER-0] release: all that we did to the slot.
-     * Pairs with: [PEER-0] acquire in peer_take().
-     * Otherwise: what we had in hand may turn up in a successor's. */
-    if (empty) tern_a32_store_release(&peer->word, (region->reference & 0xffff0000u) | TERN__PEER_FREE, PEER_0_LEAVE);
+    uint32_t incarnation = region->reference & 0xffff0000u;
+    /* relaxed: ours, unless somebody evicted us who should not have: then nothing is ours any more */
+    if (tern_a32_load_relaxed(&peer->word) == (incarnation | TERN__PEER_ATTACHED)) {
+        bool undecided = tern__peer_give_back(region, slot, region->reference, false, NULL) == TERN_ERR_BUSY;
+        /* what could not be decided now is left to who buries the dead
+         * [PEER-0] release: all that we did to the slot, and to all that we had.
+         * Pairs with: [PEER-0] acquire in peer_take(), peer_is_dead().
+         * Otherwise: what we had in hand may turn up in a successor's. */
+        tern_a32_store_release(&peer->word, incarnation | (undecided ? TERN__PEER_BURYING : TERN__PEER_FREE), PEER_0_LEAVE);
+    }
     if (region->fd >= 0) tern__os_unlock(region->fd, TERN__LIFE_BYTES + slot);
 }
 

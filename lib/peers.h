@@ -16,8 +16,8 @@ tern_status tern__peer_join(tern_region *region);
 /* Give it back, with all that the peer still has. */
 void tern__peer_leave(tern_region *region);
 
-/* A slot that nobody else uses: nothing in hand. */
-void tern__peer_clear(struct tern_region_peer *peer);
+/* An empty slot of a new region. */
+void tern__peer_format(struct tern_region_peer *peer);
 
 /* Whether a word (a role's, a maker's) names a peer that is no more. 0 names nobody. */
 bool tern__peer_is_dead(const tern_region *region, uint32_t reference);
@@ -45,7 +45,7 @@ tern_status tern__peer_bury_all(const tern_region *region, tern_recovery *report
 tern_status tern__region_attach(tern_region *region, void *memory, size_t size_bytes, const tern_attach_desc *desc,
                                 int fd);
 
-/* The object of an entry, bounded. @return its status */
+/* The object of an entry, in the list or not, bounded. @return its status; NOT_READY also if it is none yet */
 tern_status tern__region_object(const tern_region *region, uint32_t index, tern_object *object);
 
 /* An entry whose maker is dead: true if it had not finished, and is now anybody's to go on with. */
@@ -58,9 +58,9 @@ TERN_INLINE uint32_t tern__peer_reference(uint32_t slot, uint32_t word)
     return (word & 0xffff0000u) | (slot + 1);
 }
 
-/* Bytes of the region's file that are locked: one for the life of each peer, and one by who buries the
- * dead. The numbers fit a 32-bit off_t; nobody locks the content that lies there. */
-enum { TERN__BURIAL_BYTE = 0x70000000, TERN__LIFE_BYTES = TERN__BURIAL_BYTE + 1 };
+/* From here on one byte of the region's file for each peer, locked while it lives. The numbers fit a
+ * 32-bit off_t; nobody locks the content that lies there. */
+enum { TERN__LIFE_BYTES = 0x70000000 };
 
 TERN_EXTERN_C_END
 

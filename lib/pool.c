@@ -154,13 +154,14 @@ TERN_INLINE tern_status pool_make(tern_pool *pool, uint32_t index, tern_a64 *hol
     uint32_t generation = (uint32_t)(word >> 32);
     if (generation == 0 || generation > TERN__POOL_LAST_GENERATION) return TERN_ERR_CORRUPT;
     if (word != tern__pool_life(generation, TERN__POOL_FREE)) return TERN_ERR_CORRUPT;
-    /* relaxed: ours; who reads it knows that we are dead */
-    if (hold) tern_a64_store_relaxed(hold, tern__hold(TERN__HOLD_MADE, pool->object, index, generation));
+    tern__hold_change(hold, tern__hold(TERN__HOLD_MADE, pool->object, index, generation));
     /* [POOL-1] acquire: what was done to the slot's former items.
-     * Pairs with: [POOL-1] release in pool_end_life(), tern_pool_unpin().
+     * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), hold_end_life(),
+     * hold_unpin_counted(), tern__pool_reclaim_held().
      * Otherwise: the new item may be written over one that is still being read.
      * [POOL-2] release: where the free list stands: past this slot.
-     * Pairs with: [POOL-2] acquire in pool_end_life(), tern_pool_pin().
+     * Pairs with: [POOL-2] acquire in pool_end_life(), tern__pool_pin_counted(), tern__pool_pin_held(),
+     * hold_end_life().
      * Otherwise: who frees a handle that no one published to it may put the slot back at a place
      * of the list that has been, and a slot is lost. */
     if (!tern_a64_cas_acq_rel(&slot->word, &word, tern__pool_life(generation, TERN__POOL_LIVE), POOL_1_ALLOC))
@@ -177,11 +178,10 @@ tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
     *handle = tern_handle_null();
     *item = NULL;
     tern_a64 *hold = NULL;
-    if (TERN_UNLIKELY(pool->peers))
-        hold = tern__hold_take(pool, tern__hold(TERN__HOLD_BUSY, pool->object, TERN__POOL_NO_INDEX, 0));
+    if (TERN_UNLIKELY(pool->peers)) hold = tern__hold_take(pool, TERN__POOL_NO_INDEX);
     tern_status status = tern__pool_take(pool, &index, hold);
     if (status == TERN_OK) status = pool_make(pool, index, hold, handle, item);
-    if (TERN_UNLIKELY(hold)) tern__hold_drop(hold);
+    if (TERN_UNLIKELY(pool->peers)) tern__hold_drop(pool, hold);
     return status;
 }
 
@@ -200,10 +200,10 @@ static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint
         if (pins > TERN__POOL_PINS_MASK) return TERN_ERR_CORRUPT;
         uint64_t after = pins ? tern__pool_life(next, TERN__POOL_DYING) | pins : tern__pool_rest(next);
         /* [POOL-1] release: all that the caller did with the item.
-         * Pairs with: [POOL-1] acquire in tern_pool_alloc(), tern_pool_pin(), tern_pool_get().
+         * Pairs with: [POOL-1] acquire in pool_make(), tern__pool_pin_counted(), tern_pool_get().
          * Otherwise: the next item may be written over this one while we still read it.
          * [POOL-2] acquire: where the free list stood when the slot left it.
-         * Pairs with: [POOL-2] release in tern_pool_alloc().
+         * Pairs with: [POOL-2] release in pool_make().
          * Otherwise: we may put the slot back at a place of the list that has been. */
         if (tern_a64_cas_acq_rel(&slot->word, &word, after, POOL_1_END)) return pins ? TERN_DEFERRED : TERN_OK;
     }
@@ -212,7 +212,7 @@ static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint
 
 tern_status tern_pool_free(tern_pool *pool, tern_handle handle)
 {
-    if (pool->peers) return tern__pool_free_held(pool, handle, false);
+    if (pool->peers) return tern__pool_free_held(pool, handle);
     tern_status status = pool_end_life(pool, handle, 0);
     if (status != TERN_OK) return status;
     return tern__pool_recycle(pool, handle.index, handle.generation + 1);
@@ -221,7 +221,7 @@ tern_status tern_pool_free(tern_pool *pool, tern_handle handle)
 tern_status tern__pool_condemn(tern_pool *pool, tern_handle handle)
 {
     if (pool->peers) {
-        tern_status status = tern__pool_free_held(pool, handle, true);
+        tern_status status = tern__pool_condemn_held(pool, handle);
         if (status != TERN_ERR_FULL) return status;   /* no hold is left: the pin is counted */
     }
     return pool_end_life(pool, handle, 1);
@@ -230,17 +230,6 @@ tern_status tern__pool_condemn(tern_pool *pool, tern_handle handle)
 void tern__pool_reclaim(tern_pool *pool, uint32_t index, uint32_t generation)
 {
     if (index >= pool->slots) return;
-    if (pool->peers) {
-        tern_a64 *hold = tern__hold_take(pool, tern__hold(TERN__HOLD_BUSY, pool->object, index, 0));
-        uint64_t dying = tern__pool_life(generation, TERN__POOL_DYING);
-        /* [POOL-6] seq_cst: that no pin is counted, before our look at the holds.
-         * Pairs with: [POOL-6] seq_cst in hold_let_go().
-         * Otherwise: we may see a hold, and its peer our pin: nobody gives the slot back. */
-        if (tern_a64_cas_seq_cst(&tern__pool_slot(pool, index)->word, &dying, dying, POOL_6_COUNTED))
-            (void)tern__pool_reclaim_held(pool, index, generation);
-        tern__hold_drop(hold);
-        return;
-    }
     uint64_t word = tern__pool_life(generation, TERN__POOL_DYING);
     /* relaxed: alloc sees through this to each unpin [POOL-1]: read-modify-writes pass on what the
      * releases before them published. It fails only if somebody unpins what he did not pin. */

@@ -43,7 +43,8 @@ static bool pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint3
     return tern_a64_cas_release(&shared->tail.link, &from, tern__pool_link(next, tern__pool_place(from) + 1), POOL_4_MOVE);
 }
 
-/* Take the first slot of the list; before it is ours, the hold says that it may be. TERN_OK, TERN_ERR_FULL: it is the only one; TERN_ERR_CORRUPT. */
+/* Take the first slot of the list; before it is ours, the hold says that it may be. TERN_OK, TERN_ERR_FULL: it is
+ * the only one; TERN_ERR_CORRUPT. */
 tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *hold)
 {
     struct tern_pool_shared *shared = pool->shared;
@@ -62,8 +63,7 @@ tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *ho
             uint32_t next = tern__pool_index(link);
             if (next == TERN__POOL_NO_INDEX) return TERN_ERR_FULL;
             if (next >= pool->slots) return TERN_ERR_CORRUPT;
-            /* relaxed: ours; who reads it knows that we are dead */
-            if (hold) tern_a64_store_relaxed(hold, tern__hold(TERN__HOLD_BUSY, pool->object, *index, 0));
+            tern__hold_change(hold, tern__hold(TERN__HOLD_BUSY, pool->object, *index, 0));
             /* relaxed: only compared; tail must be past a slot that leaves the list */
             uint64_t tail = tern_a64_load_relaxed(&shared->tail.link);
             if (tern__pool_distance(head, tail) > 0 || pool_move_tail(shared, head, next)) {
@@ -123,25 +123,25 @@ tern_status tern__pool_recycle(const tern_pool *pool, uint32_t index, uint32_t g
 }
 
 /* Whether a slot is in the list, which nobody puts there now. TERN_OK: it is; TERN_ERR_NOT_FOUND; TERN_ERR_BUSY:
- * the list ran away under us each time. */
+ * the list ran away under us each time, or goes round in a circle. */
 tern_status tern__pool_find_listed(const tern_pool *pool, uint32_t index)
 {
-    for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
-        /* [POOL-3] acquire: which slots those who took before had given back.
+    uint64_t steps_left = 16 * (uint64_t)pool->slots + TERN__POOL_LIST_TRIES;
+    while (steps_left > 0) {
+        /* [POOL-3] acquire: the holds of those who took before.
          * Pairs with: [POOL-3] release in tern__pool_take().
-         * Otherwise: we may miss a slot that is there, and it gets there twice. */
+         * Otherwise: we may see that the slot is gone, and not who is just about to make an item of it. */
         uint64_t at = tern_a64_load_acquire(&pool->shared->head.link, POOL_3_WALK);
-        for (uint32_t steps = 0; steps < pool->slots; steps++) {
+        while (steps_left-- > 0) {
             if (tern__pool_index(at) >= pool->slots) return TERN_ERR_CORRUPT;
             if (tern__pool_index(at) == index) return TERN_OK;
-            /* [POOL-5] acquire: what stands behind the slot.
-             * Pairs with: [POOL-5] release in tern__pool_give_back().
-             * Otherwise: we may miss a slot that is there, and it gets there twice. */
-            uint64_t link = tern_a64_load_acquire(&tern__pool_slot(pool, tern__pool_index(at))->link, POOL_5_WALK);
+            /* relaxed: its place is compared; who put our slot there has dropped a hold that we saw dropped */
+            uint64_t link = tern_a64_load_relaxed(&tern__pool_slot(pool, tern__pool_index(at))->link);
             if (tern__pool_place(link) != tern__pool_place(at)) break;   /* taken meanwhile: from the start */
             if (tern__pool_index(link) == TERN__POOL_NO_INDEX) return TERN_ERR_NOT_FOUND;
             at = tern__pool_link(tern__pool_index(link), tern__pool_place(at) + 1);
         }
+        pool_back_off();
     }
     return TERN_ERR_BUSY;
 }

@@ -36,7 +36,6 @@ TERN_INLINE uint64_t tern__pool_rest(uint32_t generation)
                                                                                 : TERN__POOL_RETIRED);
 }
 
-
 /* ---- Holds ------------------------------------------------------------------------ */
 
 /* What a peer has in hand of a pool in a region, in its slot of the peer table:
@@ -71,9 +70,13 @@ tern_status tern__pool_attach(tern_pool *pool, const tern_region *region, const 
 
 /* ---- pool_holds.c ----------------------------------------------------------------------- */
 
-/* A free hold of our peer that says this from now on; NULL: all are in use. Only in a region. */
-tern_a64 *tern__hold_take(const tern_pool *pool, uint64_t value);
-void tern__hold_drop(tern_a64 *hold);
+/* A call is about to touch a slot: a free hold of our peer that says so from now on. NULL: none is needed, or all
+ * are in use and the call is counted. Dropped when the call has done. */
+tern_a64 *tern__hold_take(const tern_pool *pool, uint32_t index);
+void tern__hold_drop(const tern_pool *pool, tern_a64 *hold);
+
+/* What the hold of our call says from now on; NULL: nothing. */
+void tern__hold_change(tern_a64 *hold, uint64_t value);
 
 /* Give a dying slot back if nobody pins it. TERN_OK: it is, by us or others; TERN_DEFERRED; TERN_ERR_CORRUPT. */
 tern_status tern__pool_reclaim_held(const tern_pool *pool, uint32_t index, uint32_t generation);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* recover.c: giving back what dead peers had. See peer.h.
  *
- * One peer at a time buries, by a lock that the kernel drops if it dies. Each step leaves the bytes such
- * that doing it again changes nothing, and what tells of the work (a hold, a role) is taken away only
- * after the work: so a burier may die anywhere, and the next one does it again. */
+ * One peer at a time buries: its turn is a word that names it, and that can be taken from the dead as a role
+ * can. Each step leaves the bytes such that doing it again changes nothing, and what tells of the work (a
+ * hold, a role) is taken away only after the work: so a burier may die anywhere, and the next one does it
+ * again. */
 #include "peers.h"
 #include "pool_parts.h"
 #include "../include/tern/bell.h"
@@ -47,25 +48,6 @@ tern_status tern__peer_give_back(const tern_region *region, uint32_t slot, uint3
 
 /* ---- Burial ------------------------------------------------------------------------------- */
 
-/* Give back what the peer of this slot had, and the slot. Called by one burier at a time. */
-static tern_status recover_bury(const tern_region *region, uint32_t slot, uint32_t word, tern_recovery *report)
-{
-    struct tern_region_peer *peer = &region->peers[slot];
-    uint32_t incarnation = word & 0xffff0000u;
-    /* [PEER-0] acquire: an empty slot before its peer used it.
-     * Pairs with: [PEER-0] release in peer_take().
-     * Otherwise: we may give back what a former peer had. */
-    if (!tern_a32_cas_acquire(&peer->word, &word, incarnation | TERN__PEER_BURYING, PEER_0_BURY)) return TERN_ERR_BUSY;
-    tern_status status = tern__peer_give_back(region, slot, tern__peer_reference(slot, incarnation), true, report);
-    if (status == TERN_ERR_BUSY) return status;
-    /* [PEER-0] release: an empty slot before it is free.
-     * Pairs with: [PEER-0] acquire in peer_take().
-     * Otherwise: what the dead had in hand may turn up in a successor's. */
-    tern_a32_store_release(&peer->word, incarnation | TERN__PEER_FREE, PEER_0_FREE);
-    report->peers++;
-    return status;
-}
-
 /* A peer that died between a publication and its ring left nobody to say so. */
 static void recover_ring_bells(const tern_region *region)
 {
@@ -77,6 +59,48 @@ static void recover_ring_bells(const tern_region *region)
     }
 }
 
+/* Give back what the peer of this slot had, and the slot. Called by one burier at a time. */
+static tern_status recover_bury(const tern_region *region, uint32_t slot, uint32_t word, tern_recovery *report)
+{
+    struct tern_region_peer *peer = &region->peers[slot];
+    uint32_t incarnation = word & 0xffff0000u;
+    /* [PEER-0] release: all that the peer did, which we have by the kernel or by tern__peer_is_dead().
+     * Pairs with: [PEER-0] acquire in peer_is_dead().
+     * Otherwise: who takes an end of the dead may start from an older index than the one it left. */
+    if (!tern_a32_cas_release(&peer->word, &word, incarnation | TERN__PEER_BURYING, PEER_0_BURY))
+        return TERN_OK;   /* somebody has just buried it */
+    tern_status status = tern__peer_give_back(region, slot, tern__peer_reference(slot, incarnation), true, report);
+    recover_ring_bells(region);   /* while others can see yet that it is to be done */
+    if (status == TERN_ERR_BUSY) return status;
+    /* [PEER-0] release: an empty slot before it is free.
+     * Pairs with: [PEER-0] acquire in peer_take(), peer_is_dead().
+     * Otherwise: what the dead had in hand may turn up in a successor's. */
+    tern_a32_store_release(&peer->word, incarnation | TERN__PEER_FREE, PEER_0_FREE);
+    report->peers++;
+    return status;
+}
+
+/* Take the turn, also from a burier that died. No two have it, threads of one peer neither. */
+static bool recover_take_turn(const tern_region *region)
+{
+    /* relaxed: only compared */
+    uint32_t holder = tern_a32_load_relaxed(&region->shared->burier);
+    if (holder != 0 && !tern__peer_is_dead(region, holder)) return false;
+    /* [PEER-1] acquire: all that was done in the last turn.
+     * Pairs with: [PEER-1] release in recover_end_turn().
+     * Otherwise: a slot of a pool may be missed in its list, and given back a second time. */
+    return tern_a32_cas_acquire(&region->shared->burier, &holder, region->reference, PEER_1_TURN);
+}
+
+static void recover_end_turn(const tern_region *region)
+{
+    uint32_t own = region->reference;
+    /* [PEER-1] release: all that we did in our turn.
+     * Pairs with: [PEER-1] acquire in recover_take_turn().
+     * Otherwise: a slot of a pool may be missed in its list, and given back a second time. */
+    (void)tern_a32_cas_release(&region->shared->burier, &own, 0, PEER_1_TURN_END);
+}
+
 static void recover_note(tern_recovery *report, tern_status status)
 {
     if (status != TERN_OK && report->why != TERN_ERR_BUSY) report->why = status;
@@ -85,6 +109,7 @@ static void recover_note(tern_recovery *report, tern_status status)
 tern_status tern__peer_bury_all(const tern_region *region, tern_recovery *report)
 {
     tern_recovery ignored;
+    bool our_turn = false;
     if (!report) report = &ignored;
     tern__memset(report, 0, sizeof *report);
     for (uint32_t slot = 0; slot < region->max_peers; slot++) {
@@ -92,15 +117,13 @@ tern_status tern__peer_bury_all(const tern_region *region, tern_recovery *report
         uint32_t word = tern_a32_load_relaxed(&region->peers[slot].word);
         if ((word & 0xffffu) == TERN__PEER_FREE) continue;
         if (!tern__peer_is_dead(region, tern__peer_reference(slot, word))) continue;
-        /* memory without a kernel behind it: only an eviction goes on, see tern_peer_evict() */
-        if (region->fd >= 0 && !tern__os_lock(region->fd, TERN__BURIAL_BYTE)) {
+        if (!our_turn && !(our_turn = recover_take_turn(region))) {
             recover_note(report, TERN_ERR_BUSY);
             break;
         }
         recover_note(report, recover_bury(region, slot, word, report));
-        if (region->fd >= 0) tern__os_unlock(region->fd, TERN__BURIAL_BYTE);
     }
-    if (report->peers != 0) recover_ring_bells(region);
+    if (our_turn) recover_end_turn(region);
     if (report->peers != 0) report->outcome = TERN_RECOVERY_REPAIRED;
     if (report->why != TERN_OK) report->outcome = TERN_RECOVERY_REFUSED;
     return report->why;
@@ -122,9 +145,11 @@ tern_status tern_peer_evict(tern_region *region, uint32_t number, tern_recovery 
     uint32_t word = tern_a32_load_relaxed(&peer->word);
     if ((word & 0xffffu) == TERN__PEER_FREE) return TERN_ERR_NOT_FOUND;
     if (region->fd >= 0 && !tern__peer_is_dead(region, tern__peer_reference(number - 1, word))) return TERN_ERR_BUSY;
-    /* from here on it is dead, and everybody's to bury */
     uint32_t dead = (word & 0xffff0000u) | TERN__PEER_BURYING;
-    /* relaxed: as above */
-    if (word != dead && !tern_a32_cas_relaxed(&peer->word, &word, dead)) return TERN_ERR_BUSY;
+    /* from here on it is dead, and everybody's to bury
+     * [PEER-0] release: all that the peer did, which our caller knows to be over.
+     * Pairs with: [PEER-0] acquire in peer_is_dead().
+     * Otherwise: who takes an end of the dead may start from an older index than the one it left. */
+    if (word != dead && !tern_a32_cas_release(&peer->word, &word, dead, PEER_0_EVICT)) return TERN_ERR_BUSY;
     return tern__peer_bury_all(region, report);
 }

@@ -102,15 +102,13 @@ tern_status tern_region_format(void *memory, size_t size_bytes, const tern_regio
     tern_a32_store_relaxed(&shared->first, 0); /* relaxed: as above */
     tern_a64_store_relaxed(&shared->heap, 0); /* relaxed: as above */
     tern_a32_store_relaxed(&shared->objects, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&shared->burier, 0); /* relaxed: as above */
     for (uint32_t i = 0; i < g.max_objects; i++) {
         region_clear_entry(&directory[i]);
         tern_a32_store_relaxed(&directory[i].maker, 0); /* relaxed: as above */
     }
     struct tern_region_peer *peers = region_peers_of(directory, g.max_objects);
-    for (uint32_t i = 0; i < g.max_peers; i++) {
-        tern__peer_clear(&peers[i]);
-        tern_a32_store_relaxed(&peers[i].word, 0); /* relaxed: as above */
-    }
+    for (uint32_t i = 0; i < g.max_peers; i++) tern__peer_format(&peers[i]);
     /* [REGION-0] release: header and empty directory before the magic.
      * Pairs with: [REGION-0] acquire in region_load_geometry().
      * Otherwise: an attach may see entries of what was in the memory before. */
@@ -269,9 +267,15 @@ static tern_status region_load_entry(const tern_region *region, uint32_t index, 
      * Otherwise: an object may be used before it is formatted. */
     uint32_t state = tern_a32_load_acquire(&entry->state, REGION_2_SEE);
     if (state == TERN__ENTRY_FORMATTING) {
-        /* relaxed: nothing is read on the strength of it */
+        /* relaxed: [PEER-0] comes with the peer's word */
         uint32_t maker = tern_a32_load_relaxed(&entry->maker);
-        return object->status = tern__peer_is_dead(region, maker) ? TERN_ERR_PEER_DEAD : TERN_ERR_NOT_READY;
+        if (!tern__peer_is_dead(region, maker)) return object->status = TERN_ERR_NOT_READY;
+        /* once more: it may have finished before it was gone
+         * [REGION-2] acquire: as above.
+         * Pairs with: [REGION-2] release in tern_region_publish().
+         * Otherwise: as above. */
+        state = tern_a32_load_acquire(&entry->state, REGION_2_AGAIN);
+        if (state == TERN__ENTRY_FORMATTING) return object->status = TERN_ERR_PEER_DEAD;
     }
     if (state == TERN__ENTRY_FAILED) return object->status = TERN_ERR_FULL;
     if (state != TERN__ENTRY_READY) return object->status = TERN_ERR_CORRUPT;
@@ -403,6 +407,9 @@ static tern_status region_take_over(tern_region *region, uint32_t type, uint64_t
     /* relaxed: only compared */
     uint32_t maker = tern_a32_load_relaxed(&entry->maker);
     if (!tern__peer_is_dead(region, maker)) return TERN_ERR_EXISTS;
+    /* relaxed: of this maker, who is dead, we see the last that it said [PEER-0]; another would have changed the
+     * maker's word */
+    if (tern_a32_load_relaxed(&entry->state) != TERN__ENTRY_FORMATTING) return TERN_ERR_EXISTS;
     tern_copy_from_shared(&had_bytes, &entry->size_bytes, sizeof had_bytes);
     if (there->type != type || had_bytes < *size_bytes) return TERN_ERR_MISMATCH;
     *size_bytes = had_bytes;
@@ -479,11 +486,11 @@ void tern_region_publish(tern_region *region, const tern_object *object, tern_st
 {
     if (tern__region_is_inherited(region)) return;
     struct tern_region_entry *entry = &region->directory[object->index];
-    /* relaxed: there already, but for what a peer wrote meanwhile */
+    /* relaxed: there already, but for what a peer wrote meanwhile. The size is not written again: who takes
+     * memory after us may be reading it */
     tern_a64_store_relaxed(&entry->offset_bytes, object->offset_bytes);
-    tern_copy_to_shared(&entry->size_bytes, &object->size_bytes, sizeof object->size_bytes);
     /* [REGION-2] release: the formatted object, its place and size before READY.
-     * Pairs with: [REGION-2] acquire in region_load_entry().
+     * Pairs with: [REGION-2] acquire in region_load_entry(), tern__region_object().
      * Otherwise: an object may be used before it is formatted. */
     tern_a32_store_release(&entry->state, outcome == TERN_OK ? (uint32_t)TERN__ENTRY_READY
                                                              : (uint32_t)TERN__ENTRY_FAILED, REGION_2_PUBLISH);
@@ -506,8 +513,12 @@ bool tern_region_next(const tern_region *region, uint64_t *cursor, tern_object *
 
 tern_status tern__region_object(const tern_region *region, uint32_t index, tern_object *object)
 {
-    /* relaxed: [REGION-2] comes with the entry's state */
-    if (tern_a32_load_relaxed(&region->directory[index].maker) == 0) return TERN_ERR_NOT_FOUND;
+    /* an entry that is not in the list yet may be about to get its name
+     * [REGION-2] acquire: the entry and the formatted object after READY.
+     * Pairs with: [REGION-2] release in tern_region_publish().
+     * Otherwise: an object may be used before it is formatted. */
+    if (tern_a32_load_acquire(&region->directory[index].state, REGION_2_READY) != TERN__ENTRY_READY)
+        return TERN_ERR_NOT_READY;
     return region_load_entry(region, index, object);
 }
 

@@ -31,7 +31,10 @@
 /* ---- Relacy: included by the test before this header -------------------- */
 
 /* The order to use at a site: the given one, or a weaker one under mutation. */
-rl::memory_order tern_model_order(const char *site, rl::memory_order order);
+enum tern_model_access { TERN_MODEL_CHANGE, TERN_MODEL_LOAD, TERN_MODEL_BARRIER };
+rl::memory_order tern_model_order(const char *site, rl::memory_order order, tern_model_access access);
+/* Of an operation without a site: relaxed. */
+rl::memory_order tern_model_relaxed();
 /* Payload bytes are tracked by the model, so that a race on them is an error. */
 void tern_model_payload_write(const void *address, size_t size_bytes);
 void tern_model_payload_read(const void *address, size_t size_bytes);
@@ -39,11 +42,12 @@ void tern_model_payload_read(const void *address, size_t size_bytes);
 typedef struct { rl::atomic<int> value; } tern_a32;
 typedef struct { rl::atomic<long long> value; } tern_a64;
 
-#define TERN__AT(site, order) tern_model_order(#site, rl::order)
+#define TERN__AT(site, order) tern_model_order(#site, rl::order, TERN_MODEL_CHANGE)
+#define TERN__LOAD_AT(site, order) tern_model_order(#site, rl::order, TERN_MODEL_LOAD)
 
-#define tern_a32_load_relaxed(a) ((uint32_t)(a)->value.load(rl::mo_relaxed, $))
-#define tern_a32_load_acquire(a, site) ((uint32_t)(a)->value.load(TERN__AT(site, mo_acquire), $))
-#define tern_a32_store_relaxed(a, v) ((a)->value.store((int)(v), rl::mo_relaxed, $))
+#define tern_a32_load_relaxed(a) ((uint32_t)(a)->value.load(tern_model_relaxed(), $))
+#define tern_a32_load_acquire(a, site) ((uint32_t)(a)->value.load(TERN__LOAD_AT(site, mo_acquire), $))
+#define tern_a32_store_relaxed(a, v) ((a)->value.store((int)(v), tern_model_relaxed(), $))
 #define tern_a32_store_release(a, v, site) ((a)->value.store((int)(v), TERN__AT(site, mo_release), $))
 #define tern_a32_exchange_release(a, v, site) \
     ((uint32_t)(a)->value.exchange((int)(v), TERN__AT(site, mo_release), $))
@@ -53,10 +57,12 @@ typedef struct { rl::atomic<long long> value; } tern_a64;
     ((uint32_t)(a)->value.fetch_or((int)(v), TERN__AT(site, mo_release), $))
 #define tern_a32_fetch_and_release(a, v, site) \
     ((uint32_t)(a)->value.fetch_and((int)(v), TERN__AT(site, mo_release), $))
-#define tern_a32_fetch_add_relaxed(a, v) ((uint32_t)(a)->value.fetch_add((int)(v), rl::mo_relaxed, $))
-#define tern_a64_load_relaxed(a) ((uint64_t)(a)->value.load(rl::mo_relaxed, $))
-#define tern_a64_load_acquire(a, site) ((uint64_t)(a)->value.load(TERN__AT(site, mo_acquire), $))
-#define tern_a64_store_relaxed(a, v) ((a)->value.store((long long)(v), rl::mo_relaxed, $))
+#define tern_a32_fetch_add_relaxed(a, v) ((uint32_t)(a)->value.fetch_add((int)(v), tern_model_relaxed(), $))
+#define tern_a32_fetch_add_release(a, v, site) \
+    ((uint32_t)(a)->value.fetch_add((int)(v), TERN__AT(site, mo_release), $))
+#define tern_a64_load_relaxed(a) ((uint64_t)(a)->value.load(tern_model_relaxed(), $))
+#define tern_a64_load_acquire(a, site) ((uint64_t)(a)->value.load(TERN__LOAD_AT(site, mo_acquire), $))
+#define tern_a64_store_relaxed(a, v) ((a)->value.store((long long)(v), tern_model_relaxed(), $))
 #define tern_a64_store_release(a, v, site) ((a)->value.store((long long)(v), TERN__AT(site, mo_release), $))
 #define tern_a64_fetch_sub_release(a, v, site) \
     ((uint64_t)(a)->value.fetch_sub((long long)(v), TERN__AT(site, mo_release), $))
@@ -77,16 +83,16 @@ static inline bool tern__model_cas64(tern_a64 *a, uint64_t *expected, uint64_t d
     *expected = (uint64_t)seen;
     return swapped;
 }
-#define tern_a32_cas_relaxed(a, e, d) tern__model_cas32(a, e, d, rl::mo_relaxed, $)
 #define tern_a32_cas_acquire(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_acquire), $)
 #define tern_a32_cas_release(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_release), $)
 #define tern_a32_cas_acq_rel(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_acq_rel), $)
-#define tern_a64_cas_relaxed(a, e, d) tern__model_cas64(a, e, d, rl::mo_relaxed, $)
+#define tern_a32_cas_relaxed(a, e, d) tern__model_cas32(a, e, d, tern_model_relaxed(), $)
+#define tern_a64_cas_relaxed(a, e, d) tern__model_cas64(a, e, d, tern_model_relaxed(), $)
 #define tern_a64_cas_acquire(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acquire), $)
 #define tern_a64_cas_release(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_release), $)
 #define tern_a64_cas_acq_rel(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_acq_rel), $)
-#define tern_a32_load_seq_cst(a, site) ((uint32_t)(a)->value.load(TERN__AT(site, mo_seq_cst), $))
-#define tern_a64_load_seq_cst(a, site) ((uint64_t)(a)->value.load(TERN__AT(site, mo_seq_cst), $))
+#define tern_a32_load_seq_cst(a, site) ((uint32_t)(a)->value.load(TERN__LOAD_AT(site, mo_seq_cst), $))
+#define tern_a64_load_seq_cst(a, site) ((uint64_t)(a)->value.load(TERN__LOAD_AT(site, mo_seq_cst), $))
 #define tern_a32_cas_seq_cst(a, e, d, site) tern__model_cas32(a, e, d, TERN__AT(site, mo_seq_cst), $)
 #define tern_a64_cas_seq_cst(a, e, d, site) tern__model_cas64(a, e, d, TERN__AT(site, mo_seq_cst), $)
 
@@ -97,8 +103,9 @@ static inline bool tern__model_barrier_heavy(rl::memory_order order, rl::debug_i
     if (order == rl::mo_seq_cst) rl::rl_FlushProcessWriteBuffers(info);
     return true;
 }
-#define tern_barrier_light(site) ((void)TERN__AT(site, mo_relaxed))
-#define tern_barrier_heavy(site) tern__model_barrier_heavy(TERN__AT(site, mo_seq_cst), $)
+#define tern_barrier_light(site) ((void)tern_model_order(#site, rl::mo_relaxed, TERN_MODEL_BARRIER))
+#define tern_barrier_heavy(site) \
+    tern__model_barrier_heavy(tern_model_order(#site, rl::mo_seq_cst, TERN_MODEL_BARRIER), $)
 
 #define tern_cpu_relax() rl::yield(1, $)
 #define tern_prefetch(address) ((void)(address))
@@ -187,7 +194,7 @@ TERN__RMW(32, uint32_t, a32_exchange_release, atomic_exchange_explicit, memory_o
 TERN__RMW(32, uint32_t, a32_fetch_or_release, atomic_fetch_or_explicit, memory_order_release)
 TERN__RMW(32, uint32_t, a32_fetch_and_release, atomic_fetch_and_explicit, memory_order_release)
 TERN__RMW(32, uint32_t, a32_fetch_add_relaxed, atomic_fetch_add_explicit, memory_order_relaxed)
-TERN__CAS(32, uint32_t, a32_cas_relaxed, memory_order_relaxed)
+TERN__RMW(32, uint32_t, a32_fetch_add_release, atomic_fetch_add_explicit, memory_order_release)
 TERN__CAS(32, uint32_t, a32_cas_acquire, memory_order_acquire)
 TERN__CAS(32, uint32_t, a32_cas_release, memory_order_release)
 TERN__CAS(32, uint32_t, a32_cas_acq_rel, memory_order_acq_rel)
@@ -196,6 +203,7 @@ TERN__LOAD(64, uint64_t, a64_load_acquire, memory_order_acquire)
 TERN__STORE(64, uint64_t, a64_store_relaxed, memory_order_relaxed)
 TERN__STORE(64, uint64_t, a64_store_release, memory_order_release)
 TERN__RMW(64, uint64_t, a64_fetch_sub_release, atomic_fetch_sub_explicit, memory_order_release)
+TERN__CAS(32, uint32_t, a32_cas_relaxed, memory_order_relaxed)
 TERN__CAS(64, uint64_t, a64_cas_relaxed, memory_order_relaxed)
 TERN__CAS(64, uint64_t, a64_cas_acquire, memory_order_acquire)
 TERN__CAS(64, uint64_t, a64_cas_release, memory_order_release)
@@ -220,7 +228,7 @@ TERN__CAS(64, uint64_t, a64_cas_seq_cst, memory_order_seq_cst)
 #define tern_a32_fetch_or_release(a, v, site) tern__a32_fetch_or_release(a, v)
 #define tern_a32_fetch_and_release(a, v, site) tern__a32_fetch_and_release(a, v)
 #define tern_a32_fetch_add_relaxed(a, v) tern__a32_fetch_add_relaxed(a, v)
-#define tern_a32_cas_relaxed(a, e, d) tern__a32_cas_relaxed(a, e, d)
+#define tern_a32_fetch_add_release(a, v, site) tern__a32_fetch_add_release(a, v)
 #define tern_a32_cas_acquire(a, e, d, site) tern__a32_cas_acquire(a, e, d)
 #define tern_a32_cas_release(a, e, d, site) tern__a32_cas_release(a, e, d)
 #define tern_a32_cas_acq_rel(a, e, d, site) tern__a32_cas_acq_rel(a, e, d)
@@ -229,6 +237,7 @@ TERN__CAS(64, uint64_t, a64_cas_seq_cst, memory_order_seq_cst)
 #define tern_a64_store_relaxed(a, v) tern__a64_store_relaxed(a, v)
 #define tern_a64_store_release(a, v, site) tern__a64_store_release(a, v)
 #define tern_a64_fetch_sub_release(a, v, site) tern__a64_fetch_sub_release(a, v)
+#define tern_a32_cas_relaxed(a, e, d) tern__a32_cas_relaxed(a, e, d)
 #define tern_a64_cas_relaxed(a, e, d) tern__a64_cas_relaxed(a, e, d)
 #define tern_a64_cas_acquire(a, e, d, site) tern__a64_cas_acquire(a, e, d)
 #define tern_a64_cas_release(a, e, d, site) tern__a64_cas_release(a, e, d)

@@ -243,7 +243,8 @@ TERN_API void tern__pool_reclaim(tern_pool *pool, uint32_t index, uint32_t gener
 /* Pin, unpin and free of a pool in a region; pool_holds.c. */
 TERN_API void *tern__pool_pin_held(tern_pool *pool, tern_handle handle);
 TERN_API void tern__pool_unpin_held(tern_pool *pool, tern_handle handle);
-tern_status tern__pool_free_held(tern_pool *pool, tern_handle handle, bool condemn);
+tern_status tern__pool_free_held(tern_pool *pool, tern_handle handle);
+tern_status tern__pool_condemn_held(tern_pool *pool, tern_handle handle);   /* TERN_ERR_FULL: as many pins as can be */
 
 /* ---- Look -------------------------------------------------------------------------- */
 

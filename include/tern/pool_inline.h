@@ -48,10 +48,11 @@ TERN_INLINE void *tern__pool_pin_counted(tern_pool *pool, tern_handle handle)
     uint64_t word = tern__pool_life(handle.generation, TERN__POOL_LIVE);
     for (uint32_t tries = 0; TERN_LIKELY(tries < TERN__POOL_TRIES); tries++) {
         /* [POOL-1] acquire: what was done to the slot's former items, and under former pins.
-         * Pairs with: [POOL-1] release in pool_end_life(), tern_pool_unpin().
+         * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), hold_end_life(),
+         * tern__pool_reclaim_held().
          * Otherwise: whoever has the handle from no one that publishes may see a former item's bytes.
          * [POOL-2] acquire: where the free list stood when the slot left it.
-         * Pairs with: [POOL-2] release in tern_pool_alloc().
+         * Pairs with: [POOL-2] release in pool_make().
          * Otherwise: the last unpin may put the slot back at a place of the list that has been. */
         if (TERN_LIKELY(tern_a64_cas_acquire(&slot->word, &word, word + 1, POOL_1_PIN))) return tern__pool_item(slot);
         if (TERN_UNLIKELY(!tern__pool_is_live(word, handle.generation))) return NULL;
@@ -64,7 +65,7 @@ TERN_INLINE void *tern__pool_pin_counted(tern_pool *pool, tern_handle handle)
 TERN_INLINE void tern__pool_unpin_counted(tern_pool *pool, tern_handle handle)
 {
     /* [POOL-1] release: our accesses to the item.
-     * Pairs with: [POOL-1] acquire in tern_pool_alloc().
+     * Pairs with: [POOL-1] acquire in pool_make().
      * Otherwise: the next item may be written over this one while we still read it. */
     uint64_t was = tern_a64_fetch_sub_release(&tern__pool_slot(pool, handle.index)->word, 1, POOL_1_UNPIN);
     if (TERN_UNLIKELY((uint32_t)was == (TERN__POOL_DYING << TERN__POOL_STATE_SHIFT | 1u)))
@@ -93,7 +94,8 @@ TERN_INLINE void *tern_pool_get(const tern_pool *pool, tern_handle handle)
     if (TERN_UNLIKELY(handle.index >= pool->slots)) return NULL;
     struct tern_pool_slot *slot = tern__pool_slot(pool, handle.index);
     /* [POOL-1] acquire: what was done to the slot's former items.
-     * Pairs with: [POOL-1] release in pool_end_life(), tern_pool_unpin().
+     * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), hold_end_life(),
+     * tern__pool_reclaim_held().
      * Otherwise: whoever has the handle from no one that publishes may see a former item's bytes. */
     uint64_t word = tern_a64_load_acquire(&slot->word, POOL_1_GET);
     return TERN_LIKELY(tern__pool_is_live(word, handle.generation)) ? tern__pool_item(slot) : NULL;

@@ -67,7 +67,8 @@ struct tern_region_shared {
     tern_a32 first;                       /* any adder; index + 1 of the first entry, 0: none */
     tern_a64 heap;                        /* any adder; units of 128 bytes used << 24 | entry that took the last + 1 */
     tern_a32 objects;                     /* any adder; names linked, for people */
-    unsigned char pad1[128 - 20];
+    tern_a32 burier;                      /* as a role's word: who gives back what the dead had */
+    unsigned char pad1[128 - 24];
 };
 
 #define TERN__HEAP_ENTRY_BITS 24
@@ -98,6 +99,7 @@ TERN_STATIC_ASSERT(sizeof(struct tern_region_geometry) == 56, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, geometry) == 8, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, peers_used) == 128, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, heap) == 136, "layout");
+TERN_SHARED_ASSERT(offsetof(struct tern_region_shared, burier) == 148, "layout");
 TERN_SHARED_ASSERT(sizeof(struct tern_region_shared) == 256, "layout");
 TERN_SHARED_ASSERT(sizeof(struct tern_region_entry) == 128, "layout");
 TERN_SHARED_ASSERT(offsetof(struct tern_region_entry, offset_bytes) == 16, "layout");

@@ -14,18 +14,23 @@
 
 /* ---- Shared bytes ---------------------------------------------------------- */
 
-/** What one peer can have in hand at once, over all pools of a region: pins, and slots on their way. */
-#define TERN_PEER_HOLDS 56u
+/** What one peer can have in hand at once, over all pools of a region: pins, and slots on their way,
+ *  for which some are kept. */
+#ifndef TERN_PEER_HOLDS   /* the model takes fewer */
+#  define TERN_PEER_HOLDS 56u
+#  define TERN__PEER_PINS 48u
+#endif
 
 /** A slot of the peer table: an attachment to a region. Its owner writes it, and whoever buries it. */
 struct tern_region_peer {
     tern_a32 word;         /* incarnation << 16 | TERN__PEER_* */
     uint32_t process;      /* id, for people to read; never compared */
     uint32_t domain;
-    tern_a32 holds_used;   /* the first so many of holds have been in use */
+    tern_a32 pins_used;    /* the first so many of holds have been pins */
     uint64_t attached_ns;  /* since 1970, for people */
     char program[16];      /* for people */
-    unsigned char pad[24];
+    tern_a32 unheld;       /* calls on their way that found no hold */
+    unsigned char pad[20];
     tern_a64 holds[TERN_PEER_HOLDS];   /* what it has in hand, 0: nothing; see lib/pool_holds.c */
 };
 

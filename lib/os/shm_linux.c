@@ -249,6 +249,8 @@ tern_status tern_shm_open_fd(tern_region *region, int fd, const tern_attach_desc
     char self[48];
     int mode = fcntl(fd, F_GETFL);
     if (mode < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    struct stat file;
+    if (fstat(fd, &file) == 0 && !S_ISREG(file.st_mode)) return TERN_ERR_CORRUPT;
     if ((mode & O_ACCMODE) != O_RDWR) return TERN_ERR_ACCESS;
     /* opened anew, not duplicated: a peer's lock belongs to an open file description of its own */
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);

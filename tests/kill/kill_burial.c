@@ -64,7 +64,7 @@ static void pin_victim(void) { (void)tern_pool_pin(&end.pool, w.own); }
 static void unpin_victim(void) { tern_pool_unpin(&end.pool, w.own); }
 static void read_victim(void) { thing t; tern_pool_read(&end.pool, w.own, &t, sizeof t); }
 static void leave_victim(void) { tern_shm_close(&theirs); }
-static void attach_victim(void) { (void)tern_shm_open_fd(&theirs, tern_shm_fd(&survivors), NULL); }
+static void attach_victim(void) { (void)tern_shm_open_fd(&theirs, survivors_fd, NULL); }
 
 static void walk_victim(void)
 {

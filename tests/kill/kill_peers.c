@@ -199,7 +199,7 @@ static int maker_died_and_another_is_made(int order)
     (void)order;
     tern_region second;
     tern_ring_producer other;
-    KILL_MUST(tern_shm_open_fd(&second, tern_shm_fd(&survivors), NULL) == TERN_OK);
+    KILL_MUST(tern_shm_open_fd(&second, survivors_fd, NULL) == TERN_OK);
     KILL_MUST(tern_ring_open_producer(&other, &second, "another", &ring_desc) == TERN_OK);
     thing t = make_thing(1);
     KILL_MUST(thing_ring_push(&other, &t));

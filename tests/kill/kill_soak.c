@@ -63,12 +63,16 @@ typedef struct pair {
 static void start(pair *p, int role)
 {
     uint64_t seed = next_random(&p->random) | 1;
+    int region_fd = tern_shm_share(&p->region);   /* the view's own is closed in a child */
     p->process[role] = fork();
-    if (p->process[role] != 0) return;
+    if (p->process[role] != 0) {
+        close(region_fd);
+        return;
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     soak_life life = { .books = p->books, .book = &p->books->of[role], .role = role, .random = seed,
                        .name = p->kind->name };
-    bool ok = tern_shm_open_fd(&life.region, tern_shm_fd(&p->region), NULL) == TERN_OK;
+    bool ok = tern_shm_open_fd(&life.region, region_fd, NULL) == TERN_OK;
     if (!ok) soak_wrong("%s: no attachment", life.name);
     ok = ok && p->kind->live(&life, p->kind->flags);
     if (ok) tern_shm_close(&life.region);

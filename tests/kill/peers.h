@@ -28,22 +28,27 @@ static inline bool is_thing(const thing *t, uint64_t number)
     return t->number == number && t->check == mix(number + 1);
 }
 
+static int survivors_fd;
+
 static inline void make_region(void)
 {
     tern_region_desc desc = { .max_objects = 4, .max_peers = PEERS };
     if (tern_shm_create(&survivors, NULL, MEMORY_BYTES, &desc) != TERN_OK) abort();
+    survivors_fd = tern_shm_share(&survivors);   /* the view's own is closed in a child */
+    if (survivors_fd < 0) abort();
     kill_watch((unsigned char *)survivors.shared, MEMORY_BYTES);
 }
 
 static inline void close_region(void)
 {
     tern_shm_close(&survivors);
+    close(survivors_fd);
 }
 
 /* What a victim or a successor does first: it becomes a peer. */
 static inline void join(void)
 {
-    if (tern_shm_open_fd(&theirs, tern_shm_fd(&survivors), NULL) != TERN_OK) _exit(1);
+    if (tern_shm_open_fd(&theirs, survivors_fd, NULL) != TERN_OK) _exit(1);
 }
 
 /* Nobody but the survivor is left in the peer table, and nothing in anybody's hands. */

@@ -3,6 +3,9 @@
 // order site, weakened. A weakened site that no suite catches is a failure of the tests, unless
 // it stands on the reviewed list of equivalents.
 //
+// A suite can let a thread die before any of its accesses, as a process does that is killed: what it
+// stored so far stays, and it does nothing more (model_death).
+//
 // Memory: a suite holds the shared structs as members, so that Relacy constructs their atomics,
 // and tells which bytes are payload (model_payload). Each copy to or from payload goes through
 // the hooks of atomic.h and touches an rl::var, so that a race on it ends the execution.
@@ -33,6 +36,7 @@
 struct model_site {
     const char *name;
     rl::memory_order order;
+    tern_model_access access;
 };
 
 /// A list without the heap: Relacy replaces operator new while it simulates.
@@ -48,9 +52,9 @@ template <typename T, size_t Most> struct model_list {
     }
 };
 
-inline model_list<model_site, 64> &model_sites()
+inline model_list<model_site, 128> &model_sites()
 {
-    static model_list<model_site, 64> sites = {};
+    static model_list<model_site, 128> sites = {};
     return sites;
 }
 
@@ -72,14 +76,28 @@ inline void (*&model_at_site())(const char *site)
     return hook;
 }
 
-inline rl::memory_order tern_model_order(const char *site, rl::memory_order order)
+/// Called before each access to an atomic or to payload, if set.
+inline void (*&model_at_access())()
 {
+    static void (*hook)() = nullptr;
+    return hook;
+}
+
+inline rl::memory_order tern_model_relaxed()
+{
+    if (model_at_access()) model_at_access()();
+    return rl::mo_relaxed;
+}
+
+inline rl::memory_order tern_model_order(const char *site, rl::memory_order order, tern_model_access access)
+{
+    if (model_at_access()) model_at_access()();
     if (model_at_site()) model_at_site()(site);
     auto &sites = model_sites();
     auto is = [&](const model_site &s) { return !std::strcmp(s.name, site); };
     // nearly every access is by a literal that came before; as text only what is a new one
     bool known = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return s.name == site; });
-    if (!known && std::none_of(sites.begin(), sites.end(), is)) sites.add({ site, order });
+    if (!known && std::none_of(sites.begin(), sites.end(), is)) sites.add({ site, order, access });
     const model_mutation &mutation = model_current_mutation();
     return mutation.site && !std::strcmp(mutation.site, site) ? mutation.order : order;
 }
@@ -109,6 +127,7 @@ inline void model_begin()
 {
     model_payloads().count = 0;
     model_at_site() = nullptr;
+    model_at_access() = nullptr;
     model_hears_barriers() = true;
 }
 
@@ -131,6 +150,7 @@ inline void model_fill(model_payload &payload)
 template <typename Access> inline void model_access(const void *address, size_t size_bytes, Access access)
 {
     if (size_bytes == 0) return;
+    if (model_at_access()) model_at_access()();
     auto at = static_cast<const unsigned char *>(address);
     for (model_payload *p : model_payloads()) {
         if (at < p->begin || at >= p->begin + p->cells * p->cell_bytes) continue;
@@ -203,17 +223,27 @@ extern "C" inline void tern__eventfd_wake(int fd)
 }
 #endif
 
-// ---- Peers: memory of the caller, which no kernel watches over ----------------------------------
+// ---- Peers ---------------------------------------------------------------------------------------
 
-extern "C" inline bool tern__os_lock(int, uint64_t) { return false; }
+/// Whether the lock on a byte is held, where a kernel watches over peers; who is told so has all that the
+/// former holder did.
+inline bool (*&model_is_locked())(uint64_t byte)
+{
+    static bool (*function)(uint64_t) = nullptr;
+    return function;
+}
+
+extern "C" inline bool tern__os_lock(int, uint64_t) { return true; }
 extern "C" inline void tern__os_unlock(int, uint64_t) {}
-extern "C" inline bool tern__os_is_locked(int, uint64_t) { return true; }
+extern "C" inline bool tern__os_is_locked(int, uint64_t byte) { return model_is_locked()(byte); }
+#if !defined(MODEL_SELF)
 extern "C" inline void tern__os_self(uint32_t *process, uint64_t *now_ns, char program[16])
 {
     *process = 0;
     *now_ns = 0;
     std::memset(program, 0, 16);
 }
+#endif
 
 /// Whether ends may publish by plain stores; see tern_barrier_light() and _heavy() in atomic.h.
 inline bool &model_hears_barriers()
@@ -236,6 +266,54 @@ extern "C" inline uint32_t tern__pause_ps(void)
 {
     return 0;
 }
+
+// ---- Death -----------------------------------------------------------------------------------
+
+/// A thread that dies before one of its accesses, any of them, and who learns of it as from a kernel: with
+/// all that the dead one stored.
+struct model_death {
+    struct blow {};
+    rl::atomic<int> is_over;
+    unsigned thread, accesses_left;
+    model_death *next;
+
+    static model_death *&all()
+    {
+        static model_death *first;
+        return first;
+    }
+    static void strike()
+    {
+        for (model_death *d = all(); d; d = d->next)
+            if (d->thread == rl::thread_index() && d->accesses_left != 0 && --d->accesses_left == 0) throw blow();
+    }
+    /// In before(), after model_begin(); the first of a suite's deaths with `is_first`.
+    void prepare(bool is_first)
+    {
+        next = is_first ? nullptr : all();
+        all() = this;
+        thread = ~0u;
+        accesses_left = 0;
+        is_over.store(0, rl::mo_relaxed, $);
+    }
+    /// Do it, and die in it before one of the first `accesses`, or after it.
+    template <typename Work> void in(unsigned accesses, Work work)
+    {
+        thread = rl::thread_index();
+        accesses_left = 1 + rl::rand(accesses);
+        model_at_access() = strike;
+        try {
+            work();
+        } catch (blow) {
+        }
+        accesses_left = 0;
+        is_over.store(1, rl::mo_release, $);
+    }
+    void await()
+    {
+        while (!is_over.load(rl::mo_acquire, $)) tern_cpu_relax();
+    }
+};
 
 // ---- Runner ----------------------------------------------------------------------------------
 
@@ -302,6 +380,19 @@ inline const char *model_order_name(rl::memory_order order)
                                    : "relaxed";
 }
 
+/// Of these sites those that begin, or do not begin, with one of the prefixes.
+inline std::vector<std::string> model_choose(std::vector<std::string> sites, std::vector<std::string> prefixes,
+                                             bool with)
+{
+    std::vector<std::string> chosen;
+    for (const std::string &site : sites) {
+        bool begins = std::any_of(prefixes.begin(), prefixes.end(),
+                                  [&](const std::string &p) { return site.compare(0, p.size(), p) == 0; });
+        if (begins == with) chosen.push_back(site);
+    }
+    return chosen;
+}
+
 class model_runner {
 public:
     model_runner(std::vector<model_suite> suites, std::vector<std::string> expected_sites,
@@ -312,12 +403,14 @@ public:
 
     int run(int argc, char **argv)
     {
+        // EXECUTIONS of each suite, and then the beginning of the sites' names that alone are to be weakened
         unsigned executions = argc > 1 ? unsigned(std::atoi(argv[1])) : 100000;
+        const std::string only = argc > 2 ? argv[2] : "";
         for (const model_suite &suite : suites_) {
             original(suite.name, suite.simulate, rl::sched_random, executions, "random");
             if (suite.bounded) original(suite.name, suite.bounded, rl::sched_bound, 0, "context bound 2, all");
         }
-        model_list<model_site, 64> sites = model_sites();
+        model_list<model_site, 128> sites = model_sites();
         for (const std::string &name : expected_) {
             bool seen = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return name == s.name; });
             if (!seen) report(false, "site " + name + " is never reached by a suite");
@@ -325,8 +418,11 @@ public:
         for (const model_site &site : sites) {
             // what another module's program weakens is not weakened here as well
             if (std::find(expected_.begin(), expected_.end(), site.name) == expected_.end()) continue;
+            if (std::string(site.name).compare(0, only.size(), only) != 0) continue;
             if (site.order == rl::mo_relaxed) continue;   // a light barrier: nothing to weaken
-            if (site.order != rl::mo_acq_rel) {
+            if (site.order == rl::mo_seq_cst && site.access != TERN_MODEL_BARRIER) {
+                mutant(site, site.access == TERN_MODEL_LOAD ? rl::mo_acquire : rl::mo_acq_rel, executions);
+            } else if (site.order != rl::mo_acq_rel) {
                 mutant(site, rl::mo_relaxed, executions);
             } else {   // each half by itself
                 mutant(site, rl::mo_acquire, executions);

@@ -22,10 +22,12 @@ static const tern_bell_desc BELL = { 40 };
  * through by a byte. */
 typedef struct child { pid_t process; int said; } child;
 
-static child start(int region_fd, void (*work)(tern_region *region))
+static child start(const tern_region *parents, void (*work)(tern_region *region))
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
+    int region_fd = tern_shm_share(parents);   /* the view's own is closed in a child */
+    assert_true(region_fd >= 0);
     child c = { fork(), ends[0] };
     assert_true(c.process >= 0);
     if (c.process == 0) {
@@ -39,6 +41,7 @@ static child start(int region_fd, void (*work)(tern_region *region))
         _exit(1);
     }
     close(ends[1]);
+    close(region_fd);
     char byte = 0;
     assert_int_equal(read(c.said, &byte, 1), 1);
     assert_int_equal(byte, 'y');
@@ -90,7 +93,7 @@ static void a_live_holder_is_busy_and_a_dead_one_is_followed(void **state)
     tern_ring_consumer c, second;
     uint64_t item;
     create(&region);
-    child producer = start(tern_shm_fd(&region), push_three);
+    child producer = start(&region, push_three);
     assert_status(tern_ring_open_producer(&p, &region, "r", NULL), TERN_ERR_BUSY);
     assert_null(p.shared);
     assert_status(tern_ring_open_consumer(&c, &region, "r", NULL), TERN_OK);
@@ -143,7 +146,7 @@ static void every_end_is_held_and_followed(void **state)
         tern_triple_reader r;
         tern_bell bell;
         create(&region);
-        child holder = start(tern_shm_fd(&region), take_every_end);
+        child holder = start(&region, take_every_end);
         assert_status(tern_ring_open_consumer(&c, &region, "r", NULL), TERN_ERR_BUSY);
         assert_status(tern_stream_open_producer(&sp, &region, "s", NULL), TERN_ERR_BUSY);
         assert_status(tern_stream_open_consumer(&sc, &region, "s", NULL), TERN_ERR_BUSY);
@@ -211,7 +214,7 @@ static void waiters_say_that_the_other_end_died(void **state)
     assert_status(tern_triple_open_reader(&r, &region, "t", &TRIPLE), TERN_OK);
     assert_status(tern_bell_open_collector(&bell, &region, "b", &BELL), TERN_OK);
     assert_status(tern_triple_wait(&r, 30000000), TERN_ERR_TIMEOUT);   /* nobody came yet: nobody died */
-    child other = start(tern_shm_fd(&region), open_other_ends);
+    child other = start(&region, open_other_ends);
     assert_status(tern_bell_wait(&bell, 30000000), TERN_ERR_TIMEOUT);
     while (tern_stream_send(&sp, 1, record, sizeof record)) {}
     assert_status(tern_stream_send_wait(&sp, 1, record, sizeof record, 30000000), TERN_ERR_TIMEOUT);
@@ -239,7 +242,7 @@ static void stopped_is_not_dead(void **state)
     tern_recovery report;
     uint32_t alive;
     create(&region);
-    child producer = start(tern_shm_fd(&region), push_three);
+    child producer = start(&region, push_three);
     assert_int_equal(kill(producer.process, SIGSTOP), 0);
     nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
     assert_status(tern_ring_open_producer(&p, &region, "r", NULL), TERN_ERR_BUSY);
@@ -282,7 +285,7 @@ static void pins_of_the_dead_are_given_back(void **state)
     uint32_t cursor = 0, held = 0;
     create(&region);
     assert_status(tern_pool_open(&pool, &region, "p", &POOL), TERN_OK);
-    child other = start(tern_shm_fd(&region), pin_five_free_two);
+    child other = start(&region, pin_five_free_two);
     while (tern_peer_next(&region, &cursor, &info)) held += info.was_holding;
     assert_int_equal(held, 6);
     assert_int_equal(tern_pool_was_live(&pool), 5);
@@ -360,7 +363,7 @@ static void attach_when_the_table_is_full_of_the_dead(void **state)
     tern_region region;
     uint32_t alive;
     assert_status(tern_shm_create(&region, NULL, SIZE, &(tern_region_desc){ 0, 8, 3, 0 }), TERN_OK);
-    for (int i = 0; i < 5; i++) end(start(tern_shm_fd(&region), push_three));
+    for (int i = 0; i < 5; i++) end(start(&region, push_three));
     tern_region a, b, c;
     assert_status(tern_shm_open_fd(&a, tern_shm_fd(&region), NULL), TERN_OK);
     assert_status(tern_shm_open_fd(&b, tern_shm_fd(&region), NULL), TERN_OK);
@@ -457,7 +460,7 @@ static void names_of_dead_makers_are_gone_on_with(void **state)
     tern_ring_producer p;
     tern_region_info before, after;
     create(&region);
-    child maker = start(tern_shm_fd(&region), claim_and_die);
+    child maker = start(&region, claim_and_die);
     assert_status(tern_ring_open_producer(&p, &region, "r", NULL), TERN_ERR_NOT_READY);
     assert_status(tern_ring_open_producer(&p, &region, "r", &RING), TERN_ERR_NOT_READY);
     assert_status(tern_region_inspect(&before, region.shared, (size_t)region.size_bytes), TERN_OK);
