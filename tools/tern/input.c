@@ -150,7 +150,7 @@ static bool block_agrees(const input *in, const struct note *hello)
     uint64_t from = hello->bytes - count;
     if (count == 0 || from < in->first) return true;   /* we never had them: --offset is taken at its word */
     if (in->is_file) {
-        if (pread(in->fd, block, count, (off_t)(in->base + (int64_t)from)) != (ssize_t)count) return false;
+        if (!transfer_read_at(in->fd, block, count, (uint64_t)(in->base + (int64_t)from))) return false;
     } else {
         if (from < in->kept_from) return false;
         copy_kept(in, from, block, count);

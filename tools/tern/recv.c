@@ -48,7 +48,11 @@ static int measure_output(transfer *t, int fd)
     }
     uint64_t size_bytes = (uint64_t)info.st_size;
     size_t count = size_bytes < sizeof block ? (size_t)size_bytes : sizeof block;
-    if (pread(fd, block, count, (off_t)(size_bytes - count)) != (ssize_t)count || lseek(fd, 0, SEEK_END) != info.st_size) {
+    if (t->digested > size_bytes) {   /* somebody cut it while we waited */
+        complain("%s became shorter: --sum cannot be told", t->options.file);
+        return EXIT_FAILED;
+    }
+    if (!transfer_read_at(fd, block, count, size_bytes - count) || lseek(fd, 0, SEEK_END) != info.st_size) {
         complain("cannot read %s: %s", t->options.file, strerror(errno));
         return EXIT_FAILED;
     }
@@ -153,7 +157,9 @@ static int confirm(transfer *t, int fd)
         return EXIT_DISAGREE;
     }
     /* who goes on after a death wants to be sure of what is there, be the machine's end the next */
-    if (t->options.resume && fsync(fd) != 0 && errno != EINVAL) return output_failed(t, errno);
+    while (t->options.resume && fsync(fd) != 0) {
+        if (errno != EINTR) return output_failed(t, errno);
+    }
     /* close tells of writes that a network file system failed to keep */
     if (fd != STDOUT_FILENO && close(fd) != 0 && errno != EINTR) return output_failed(t, errno);
     transfer_remove_name(t);

@@ -272,19 +272,30 @@ void transfer_count(transfer *t, const void *bytes, size_t count)
     if (now_ns - t->shown_ns >= PROGRESS_NS) show_progress(t, now_ns);
 }
 
+bool transfer_read_at(int fd, void *bytes, size_t count, uint64_t place)
+{
+    for (size_t done = 0; done < count;) {
+        ssize_t n = pread(fd, (unsigned char *)bytes + done, count - done, (off_t)(place + done));
+        if (n < 0 && errno == EINTR) continue;   /* we tick */
+        if (n == 0) errno = ENODATA;             /* it became shorter */
+        if (n <= 0) return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
 bool transfer_sum_file(transfer *t, int fd, int64_t base, uint64_t upto)
 {
     unsigned char bytes[65536];
     while (t->digest && t->digested < upto) {
         uint64_t left = upto - t->digested;
-        ssize_t n = pread(fd, bytes, left < sizeof bytes ? (size_t)left : sizeof bytes, (off_t)(base + (int64_t)t->digested));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            complain("cannot read %s: %s", t->options.file, n < 0 ? strerror(errno) : "it became shorter");
+        size_t count = left < sizeof bytes ? (size_t)left : sizeof bytes;
+        if (!transfer_read_at(fd, bytes, count, (uint64_t)(base + (int64_t)t->digested))) {
+            complain("cannot read %s: %s", t->options.file, strerror(errno));
             return false;
         }
-        EVP_DigestUpdate(t->digest, bytes, (size_t)n);
-        t->digested += (uint64_t)n;
+        EVP_DigestUpdate(t->digest, bytes, count);
+        t->digested += count;
     }
     return true;
 }

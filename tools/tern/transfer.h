@@ -145,6 +145,9 @@ void transfer_count(transfer *t, const void *bytes, size_t count);
  * the file's byte 0 is -base. False, after a message, if they can't be read. */
 bool transfer_sum_file(transfer *t, int fd, int64_t base, uint64_t upto);
 
+/* All of these bytes of a file, or false with errno. */
+bool transfer_read_at(int fd, void *bytes, size_t count, uint64_t place);
+
 /* SHA-256. */
 void transfer_hash(const void *bytes, size_t count, unsigned char hash[32]);
 
