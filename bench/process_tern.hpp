@@ -51,8 +51,14 @@ public:
         tern_ring_producer p;
         must(tern_ring_open_producer(&p, &region, "items", &desc), "tern_ring_open_producer");
         tern_ring_detach_producer(&p);
+        fd = tern_shm_share(&region);
+        if (fd < 0) fail("tern_shm_share", errno);
     }
-    ~ring_memory() { tern_shm_close(&region); }
+    ~ring_memory()
+    {
+        close(fd);
+        tern_shm_close(&region);
+    }
     ring_memory(const ring_memory &) = delete;
     ring_memory &operator=(const ring_memory &) = delete;
 
@@ -61,7 +67,7 @@ public:
         tern_region region;
         explicit opened(const ring_memory &m)
         {
-            must(tern_shm_open_fd(&region, tern_shm_fd(&m.region), nullptr), "tern_shm_open_fd");
+            must(tern_shm_open_fd(&region, m.fd, nullptr), "tern_shm_open_fd");
         }
         ~opened() { tern_shm_close(&region); }
         opened(const opened &) = delete;
@@ -73,6 +79,7 @@ public:
 
 private:
     tern_region region;
+    int fd;   /* for the children */
 };
 
 template <>

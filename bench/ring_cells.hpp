@@ -9,6 +9,10 @@
  * are compiled with the same flags. A file that is not built (its library is not
  * installed) is a contestant less; nothing else has to know.
  *
+ * Built with BENCH_FEW, which is how the tests build it, there are only some cells of each kind: the
+ * rest is what takes a minute and more to compile. With BENCH_PUSH_AND_POP there are those by which
+ * the price of Tern's checks is told.
+ *
  * Each file's names are in a namespace with a name: gcc 12 takes enter_all<queue> of two
  * files for the same function where both queues are in an unnamed one.
  */
@@ -16,6 +20,8 @@
 #define TERN_BENCH_RING_CELLS_HPP
 
 #include "ring_run.hpp"
+
+#include <string_view>
 
 namespace bench {
 
@@ -49,6 +55,34 @@ constexpr uint32_t SMALL = 64, MEDIUM = 1024, LARGE = 65536;   /* capacities */
 
 using run_fn = repetition (*)(const job &);
 
+#if defined(BENCH_FEW) || defined(BENCH_PUSH_AND_POP)
+struct few_cell {
+    std::string_view op;
+    unsigned size;
+    uint32_t capacity;
+};
+#if defined(BENCH_PUSH_AND_POP)   /* hardening_google */
+constexpr few_cell FEW_CELLS[] = {
+    { "single", 8, MEDIUM }, { "single", 64, MEDIUM }, { "single", 256, MEDIUM }, { "batch 32", 8, MEDIUM },
+    { "batch 32", 64, MEDIUM }, { "round trip", 8, MEDIUM },
+};
+#else
+constexpr few_cell FEW_CELLS[] = {
+    { "round trip", 56, MEDIUM }, { "round trip", 1024, MEDIUM }, { "single", 8, SMALL },
+    { "producer slower", 256, MEDIUM }, { "consumer slower", 256, MEDIUM }, { "batch 8", 16, SMALL },
+    { "batch 32", 64, MEDIUM }, { "zero-copy 32", 64, SMALL }, { "zero-copy 32", 1024, MEDIUM },
+};
+#endif
+constexpr bool built(std::string_view op, unsigned size, uint32_t capacity)
+{
+    for (const few_cell &c : FEW_CELLS)
+        if (c.op == op && c.size == size && c.capacity == capacity) return true;
+    return false;
+}
+#else
+constexpr bool built(std::string_view, unsigned, uint32_t) { return true; }
+#endif
+
 /* One contestant in one cell, once for each way to poll. */
 inline void enter(const std::string &cell, uint32_t capacity, const contestant &c, run_fn run)
 {
@@ -72,7 +106,9 @@ template <template <class Item, uint32_t Capacity> class Queue, unsigned Size>
 void enter_round_trip(const contestant &c)
 {
     using Item = item<Size>;
-    enter("ring/round trip/" + std::to_string(Size) + " B", MEDIUM, c, run_round_trip<Queue<Item, MEDIUM>, Item>);
+    if constexpr (built("round trip", Size, MEDIUM))
+        enter("ring/round trip/" + std::to_string(Size) + " B", MEDIUM, c,
+              run_round_trip<Queue<Item, MEDIUM>, Item>);
 }
 
 /* What every call of enter() below needs to know. */
@@ -92,8 +128,8 @@ void enter_batches_of(const contestant &c)
     using Item = item<Size>;
     using Q = Queue<Item, Capacity>;
     const place<Item, Capacity> cells{ c };
-    cells.in("batch 8", run_batch<Q, Item, 8>);
-    cells.in("batch 32", run_batch<Q, Item, 32>);
+    if constexpr (built("batch 8", Size, Capacity)) cells.in("batch 8", run_batch<Q, Item, 8>);
+    if constexpr (built("batch 32", Size, Capacity)) cells.in("batch 32", run_batch<Q, Item, 32>);
 }
 
 template <template <class Item, uint32_t Capacity> class Queue, unsigned Size, uint32_t Capacity>
@@ -103,12 +139,13 @@ void enter_capacity(const contestant &c)
     using Q = Queue<Item, Capacity>;
     const place<Item, Capacity> cells{ c };
     enter_batches_of<Queue, Size, Capacity>(c);
-    cells.in("single", run_single<Q, Item>);
-    if constexpr (Q::IN_PLACE) cells.in("zero-copy 32", run_in_place<Q, Item, 32>);
-    if constexpr (Capacity == MEDIUM) {
+    if constexpr (built("single", Size, Capacity)) cells.in("single", run_single<Q, Item>);
+    if constexpr (Q::IN_PLACE && built("zero-copy 32", Size, Capacity))
+        cells.in("zero-copy 32", run_in_place<Q, Item, 32>);
+    if constexpr (Capacity == MEDIUM && built("producer slower", Size, Capacity))
         cells.in("single", run_producer_slower<Q, Item>, "producer slower");
+    if constexpr (Capacity == MEDIUM && built("consumer slower", Size, Capacity))
         cells.in("single", run_consumer_slower<Q, Item>, "consumer slower");
-    }
 }
 
 template <template <class Item, uint32_t Capacity> class Queue, unsigned Size>

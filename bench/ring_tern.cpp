@@ -11,7 +11,12 @@
 
 using namespace bench;
 
-namespace ring_tern {
+#if !defined(RING_TERN)
+#  define RING_TERN ring_tern
+#  define RING_TERN_SUFFIX ""
+#endif
+
+namespace RING_TERN {
 
 constexpr uint32_t INDEXED = 0, SEQUENCED = 2, WAITABLE = TERN_RING_WAITABLE;
 
@@ -117,7 +122,7 @@ void add()
                            form{ "tern sequenced waitable", SEQUENCED | WAITABLE, 0 } }) {
         if (!has(f.flags)) continue;
         contestant c;
-        c.name = f.name;
+        c.name = std::string(f.name) + RING_TERN_SUFFIX;
         c.flags = f.flags;
         c.release_every = f.release_every;
         enter_all<queue>(c);
@@ -126,4 +131,4 @@ void add()
 
 const entry here(add);
 
-} // namespace ring_tern
+} // namespace RING_TERN

@@ -107,6 +107,8 @@ tern_status tern_bell_attach(tern_bell *bell, void *memory, size_t size_bytes)
     bell->wake_fd = -1;
     bell->shared = (struct tern_bell_shared *)memory;
     bell->leaf = g.leaves ? bell_leaves_of(bell->shared) : NULL;
+    /* a ringer or a closer may have died between its mark or flag and its wake */
+    tern_word_wake(&bell->shared->root.word);
     return TERN_OK;
 }
 

@@ -12,6 +12,8 @@
 
 TERN_EXTERN_C_BEGIN
 
+struct tern_region;
+
 #define TERN__HASH_START 2166136261u
 
 /* Hash of bytes, to be continued: guards header words against damage, not against malice. */
@@ -159,6 +161,7 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
     return tern__role_other_is_dead(patience->role) ? TERN_ERR_PEER_DEAD : TERN_OK;
 }
 
+#if !defined(TERN_NONBLOCKING)
 /* tern_word_wait() that comes back now and then to see whether the other end lives. */
 TERN_INLINE tern_status tern__patience_sleep(struct tern__patience *patience, tern_a32 *word, uint32_t expected,
                                              uint64_t left_ns)
@@ -172,6 +175,7 @@ TERN_INLINE tern_status tern__patience_sleep(struct tern__patience *patience, te
     patience->watched = true;
     return TERN_OK;
 }
+#endif
 
 /* The wait is over, with this status: remember what came of the spinning. A wait that did not have
  * to spin tells nothing, and a sleep has been counted when it began. */
@@ -184,6 +188,15 @@ TERN_INLINE tern_status tern__patience_end(const struct tern__patience *patience
 
 /* The collector's end of a bell in a region, if it is not ours yet; bell.c. */
 tern_status tern__bell_take_end(tern_bell *bell);
+
+/* ---- Regions ------------------------------------------------------------------------------ */
+
+/* How many forks lie between this process and the first one. Only a fork's child changes it, before it
+ * has a second thread; where nobody watches forks (no Linux) it stays 0. */
+extern uint32_t tern__fork_generation;
+
+/* Whether a view came over a fork: the memory that it tells of is the parent's and not mapped here. */
+bool tern__region_is_inherited(const struct tern_region *region);
 
 #if !defined(TERN_MODEL)
 /* The heavy barrier of atomic.h, and what a process does that wants to hear those of others. */

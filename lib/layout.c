@@ -21,6 +21,7 @@ static const tern_layout_field layout_fields[] = {
     TERN__FIELD(tern_region_shared, peers_used),
     TERN__FIELD(tern_region_shared, first),
     TERN__FIELD(tern_region_shared, heap),
+    TERN__FIELD(tern_region_shared, objects),
     TERN__SIZE(tern_region_geometry),
     TERN__FIELD(tern_region_geometry, layout_version),
     TERN__FIELD(tern_region_geometry, layout_hash),

@@ -109,7 +109,7 @@ void tern__peer_leave(tern_region *region)
 bool tern_peer_next(const tern_region *region, uint32_t *cursor, tern_peer_info *info)
 {
     tern__memset(info, 0, sizeof *info);
-    while (*cursor < region->max_peers) {
+    while (*cursor < region->max_peers && !tern__region_is_inherited(region)) {
         uint32_t slot = (*cursor)++;
         struct tern_region_peer *peer = &region->peers[slot];
         /* relaxed, all of these: to look at */
@@ -208,6 +208,8 @@ tern_status tern__role_prepare(tern__role *role, const tern_region *region, uint
 
 void tern_peer_roles(const tern_region *region, const tern_object *object, tern_role_info roles[2])
 {
+    tern__memset(roles, 0, 2 * sizeof *roles);
+    if (tern__region_is_inherited(region)) return;
     for (int which = 0; which < 2; which++) {
         /* relaxed: to look at */
         uint32_t holder = tern_a32_load_relaxed(&region->directory[object->index].roles[which]);

@@ -146,7 +146,7 @@ void tern_pool_detach(tern_pool *pool)
 /* ---- Allocate and free -------------------------------------------------------------- */
 
 /* Turn a slot that was taken from the list into a live item. */
-static tern_status pool_make(tern_pool *pool, uint32_t index, tern_a64 *hold, tern_handle *handle, void **item)
+TERN_INLINE tern_status pool_make(tern_pool *pool, uint32_t index, tern_a64 *hold, tern_handle *handle, void **item)
 {
     struct tern_pool_slot *slot = tern__pool_slot(pool, index);
     /* relaxed: the compare-exchange orders */
@@ -176,10 +176,12 @@ tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
     uint32_t index;
     *handle = tern_handle_null();
     *item = NULL;
-    tern_a64 *hold = tern__hold_take(pool, tern__hold(TERN__HOLD_BUSY, pool->object, TERN__POOL_NO_INDEX, 0));
+    tern_a64 *hold = NULL;
+    if (TERN_UNLIKELY(pool->peers))
+        hold = tern__hold_take(pool, tern__hold(TERN__HOLD_BUSY, pool->object, TERN__POOL_NO_INDEX, 0));
     tern_status status = tern__pool_take(pool, &index, hold);
     if (status == TERN_OK) status = pool_make(pool, index, hold, handle, item);
-    tern__hold_drop(hold);
+    if (TERN_UNLIKELY(hold)) tern__hold_drop(hold);
     return status;
 }
 

@@ -41,7 +41,6 @@ static bool hold_same_slot(uint64_t hold, uint64_t other)
 
 tern_a64 *tern__hold_take(const tern_pool *pool, uint64_t value)
 {
-    if (!pool->peers) return NULL;
     struct tern_region_peer *peer = &pool->peers[pool->peer_slot];
     for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++) {
         uint64_t none = 0;

@@ -16,10 +16,14 @@
 /* How often a call that lost a race for the list pauses before it tries again: some microseconds,
  * in which the winner can do several calls on lines that it has. Two threads that retry at
  * once take them from each other at every step, and all of them are three times slower. */
-#define TERN__POOL_PAUSES 128u
+#ifndef TERN__POOL_PAUSES
+#  define TERN__POOL_PAUSES 128u
+#endif
 
 /* How often it tries; see TERN__POOL_TRIES. */
-#define TERN__POOL_LIST_TRIES (1u << 13)
+#ifndef TERN__POOL_LIST_TRIES
+#  define TERN__POOL_LIST_TRIES (1u << 13)
+#endif
 
 static void pool_back_off(void)
 {

@@ -71,7 +71,7 @@ tern_status tern__pool_attach(tern_pool *pool, const tern_region *region, const 
 
 /* ---- pool_holds.c ----------------------------------------------------------------------- */
 
-/* A free hold of our peer that says this from now on; NULL: all are in use, or none is needed. */
+/* A free hold of our peer that says this from now on; NULL: all are in use. Only in a region. */
 tern_a64 *tern__hold_take(const tern_pool *pool, uint64_t value);
 void tern__hold_drop(tern_a64 *hold);
 

@@ -108,13 +108,13 @@ tern_status tern__peer_bury_all(const tern_region *region, tern_recovery *report
 
 tern_status tern_peer_recover(tern_region *region, tern_recovery *report)
 {
-    if (region->peer == 0) return TERN_ERR_STATE;
+    if (region->peer == 0 || tern__region_is_inherited(region)) return TERN_ERR_STATE;
     return tern__peer_bury_all(region, report);
 }
 
 tern_status tern_peer_evict(tern_region *region, uint32_t number, tern_recovery *report)
 {
-    if (region->peer == 0) return TERN_ERR_STATE;
+    if (region->peer == 0 || tern__region_is_inherited(region)) return TERN_ERR_STATE;
     if (number == region->peer) return TERN_ERR_ARGUMENT;
     if (number == 0 || number > region->max_peers) return TERN_ERR_NOT_FOUND;
     struct tern_region_peer *peer = &region->peers[number - 1];

@@ -18,6 +18,14 @@
 #define TERN__CREATOR() 0u
 #endif
 
+uint32_t tern__fork_generation;
+
+bool tern__region_is_inherited(const tern_region *region)
+{
+    /* memory that the caller shares by its own means may well be shared with its children */
+    return region->mapping_size_bytes != 0 && region->generation != tern__fork_generation;
+}
+
 static uint64_t region_round_up(uint64_t value, uint64_t step)
 {
     return (value + step - 1) / step * step;
@@ -93,6 +101,7 @@ tern_status tern_region_format(void *memory, size_t size_bytes, const tern_regio
     tern_a32_store_relaxed(&shared->peers_used, 0); /* relaxed: as above */
     tern_a32_store_relaxed(&shared->first, 0); /* relaxed: as above */
     tern_a64_store_relaxed(&shared->heap, 0); /* relaxed: as above */
+    tern_a32_store_relaxed(&shared->objects, 0); /* relaxed: as above */
     for (uint32_t i = 0; i < g.max_objects; i++) {
         region_clear_entry(&directory[i]);
         tern_a32_store_relaxed(&directory[i].maker, 0); /* relaxed: as above */
@@ -211,11 +220,8 @@ tern_status tern_region_inspect(tern_region_info *info, const void *memory, size
     info->heap_size_bytes = g.total_size_bytes - g.heap_offset_bytes;
     /* relaxed: a number to look at */
     info->was_heap_used_bytes = region_heap_used(tern_a64_load_relaxed(&shared->heap));
-    tern_region region;
-    tern_object object;
-    uint64_t cursor = 0;
-    region_fill_view(&region, &g, (void *)(uintptr_t)memory);   /* nothing is written */
-    while (tern_region_next(&region, &cursor, &object)) info->was_objects++;
+    info->was_objects = tern_a32_load_relaxed(&shared->objects); /* relaxed: as above */
+    if (info->was_objects > g.max_objects) info->was_objects = g.max_objects;
     return TERN_OK;
 }
 
@@ -298,8 +304,9 @@ static tern_status region_search(const tern_region *region, const char name[TERN
 tern_status tern_region_find(const tern_region *region, const char *name, uint32_t type, tern_object *object)
 {
     char wanted[TERN_NAME_BYTES];
-    tern_a32 *link = &region->shared->first;
     tern__memset(object, 0, sizeof *object);
+    if (tern__region_is_inherited(region)) return TERN_ERR_STATE;
+    tern_a32 *link = &region->shared->first;
     if (!region_copy_name(wanted, name)) return TERN_ERR_ARGUMENT;
     tern_status status = region_search(region, wanted, &link, object);
     if (status == TERN_ERR_NOT_FOUND || status == TERN_ERR_CORRUPT) return status;
@@ -425,7 +432,11 @@ static tern_status region_take_name(tern_region *region, const char name[TERN_NA
     tern_copy_to_shared(&entry->size_bytes, size_bytes, sizeof *size_bytes);
     status = region_link_entry(region, name, index, link, object);
     object->index = index;
-    if (status == TERN_OK) return TERN_OK;
+    if (status == TERN_OK) {
+        /* relaxed: a number to look at; one too few for each that died here */
+        (void)tern_a32_fetch_add_relaxed(&region->shared->objects, 1);
+        return TERN_OK;
+    }
     /* [PEER-1] release: our writes to the entry.
      * Pairs with: [PEER-1] acquire in region_take_entry().
      * Otherwise: they may lie over those of who takes it next. */
@@ -439,7 +450,7 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
     char wanted[TERN_NAME_BYTES];
     tern__memset(object, 0, sizeof *object);
     if (!region_copy_name(wanted, name) || type == 0 || size_bytes == 0) return TERN_ERR_ARGUMENT;
-    if (region->peer == 0) return TERN_ERR_STATE;
+    if (region->peer == 0 || tern__region_is_inherited(region)) return TERN_ERR_STATE;
     tern_status status = region_take_name(region, wanted, type, &size_bytes, object);
     if (status != TERN_OK) return status;
 
@@ -466,6 +477,7 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
 
 void tern_region_publish(tern_region *region, const tern_object *object, tern_status outcome)
 {
+    if (tern__region_is_inherited(region)) return;
     struct tern_region_entry *entry = &region->directory[object->index];
     /* relaxed: there already, but for what a peer wrote meanwhile */
     tern_a64_store_relaxed(&entry->offset_bytes, object->offset_bytes);
@@ -483,6 +495,7 @@ bool tern_region_next(const tern_region *region, uint64_t *cursor, tern_object *
 {
     bool corrupt = false;
     uint32_t at = (uint32_t)*cursor, steps = (uint32_t)(*cursor >> 32);
+    if (tern__region_is_inherited(region)) return false;
     if (at > region->max_objects || steps >= region->max_objects) return false;
     uint32_t next = region_follow(region, at ? &region->directory[at - 1].next : &region->shared->first, &corrupt);
     if (corrupt || next == 0) return false;

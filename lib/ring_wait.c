@@ -155,8 +155,9 @@ tern_status tern_ring_pop_wait(tern_ring_consumer *c, void *item, uint64_t timeo
     if (tern__spin_allowed(&c->spin, c->spin_checks) == 0) c->slip_pauses = 0;
     tern_status status = TERN_OK;
     if (c->limit == c->head && !tern__ring_see_items(c)) status = tern_ring_consumer_wait(c, timeout_ns);
-    /* one consumer: the item that it saw stays */
-    if (status == TERN_OK) tern_ring_pop(c, item);
+    /* one consumer: the item that it saw stays. A pop looks at the slot once more, and a producer that
+     * lies can have taken the item back by then: nothing was copied, so never say OK. */
+    if (status == TERN_OK && !tern_ring_pop(c, item)) status = c->status = TERN_ERR_CORRUPT;
     return status;
 }
 

@@ -26,5 +26,8 @@
 #include "os/barrier.c"
 #include "os/lock.c"
 #include "os/self.c"
+#include "os/shm_mappings.c"
+#include "os/shm_guard.c"
+#include "os/shm_huge.c"
 #include "os/shm_linux.c"
 #include "os/shm_none.c"

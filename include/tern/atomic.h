@@ -133,23 +133,50 @@ TERN_STATIC_ASSERT(ATOMIC_INT_LOCK_FREE == 2 && sizeof(int) == 4, "32-bit atomic
 TERN_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(long long) == 8, "64-bit atomics must be lock-free");
 #endif
 
+/* ---- Watching: a test build that is told of each access to shared memory ---------------- */
+/* tests/hostile/ counts them, changes the bytes in between as a hostile peer would, and
+ * checks that there are no others. Every other build has nothing of this. */
+#if defined(TERN_WATCH)
+enum { TERN_WATCH_READ = 1, TERN_WATCH_WRITE = 2, TERN_WATCH_BOTH = 3 };
+TERN_EXTERN_C_BEGIN
+void tern_watch_before(const void *shared, size_t size_bytes, int kind);
+void tern_watch_after(const void *shared, size_t size_bytes, int kind);
+TERN_EXTERN_C_END
+#  define TERN__WATCH_BEFORE(shared, size_bytes, kind) tern_watch_before(shared, size_bytes, kind)
+#  define TERN__WATCH_AFTER(shared, size_bytes, kind) tern_watch_after(shared, size_bytes, kind)
+#else
+#  define TERN__WATCH_BEFORE(shared, size_bytes, kind) ((void)0)
+#  define TERN__WATCH_AFTER(shared, size_bytes, kind) ((void)0)
+#endif
+
 /* Offsets and sizes of shared structs: checked wherever the real types are. */
 #define TERN_SHARED_ASSERT(condition, text) TERN_STATIC_ASSERT(condition, text)
 
 #define TERN__LOAD(bits, type, name, order) \
     TERN_INLINE type tern__##name(const tern_a##bits *a) \
-    { return TERN__STD atomic_load_explicit(&a->value, TERN__STD order); }
+    { TERN__WATCH_BEFORE(a, sizeof *a, TERN_WATCH_READ); \
+      type v = TERN__STD atomic_load_explicit(&a->value, TERN__STD order); \
+      TERN__WATCH_AFTER(a, sizeof *a, TERN_WATCH_READ); \
+      return v; }
 #define TERN__STORE(bits, type, name, order) \
     TERN_INLINE void tern__##name(tern_a##bits *a, type v) \
-    { TERN__STD atomic_store_explicit(&a->value, v, TERN__STD order); }
+    { TERN__WATCH_BEFORE(a, sizeof *a, TERN_WATCH_WRITE); \
+      TERN__STD atomic_store_explicit(&a->value, v, TERN__STD order); \
+      TERN__WATCH_AFTER(a, sizeof *a, TERN_WATCH_WRITE); }
 #define TERN__RMW(bits, type, name, operation, order) \
     TERN_INLINE type tern__##name(tern_a##bits *a, type v) \
-    { return TERN__STD operation(&a->value, v, TERN__STD order); }
+    { TERN__WATCH_BEFORE(a, sizeof *a, TERN_WATCH_BOTH); \
+      type was = TERN__STD operation(&a->value, v, TERN__STD order); \
+      TERN__WATCH_AFTER(a, sizeof *a, TERN_WATCH_BOTH); \
+      return was; }
 #define TERN__CAS(bits, type, name, order) \
     /* strong; a failure orders nothing, and leaves what it saw in *expected */ \
     TERN_INLINE bool tern__##name(tern_a##bits *a, type *expected, type desired) \
-    { return TERN__STD atomic_compare_exchange_strong_explicit( \
-          &a->value, expected, desired, TERN__STD order, TERN__STD memory_order_relaxed); }
+    { TERN__WATCH_BEFORE(a, sizeof *a, TERN_WATCH_BOTH); \
+      bool swapped = TERN__STD atomic_compare_exchange_strong_explicit( \
+          &a->value, expected, desired, TERN__STD order, TERN__STD memory_order_relaxed); \
+      TERN__WATCH_AFTER(a, sizeof *a, TERN_WATCH_BOTH); \
+      return swapped; }
 
 TERN__LOAD(32, uint32_t, a32_load_relaxed, memory_order_relaxed)
 TERN__LOAD(32, uint32_t, a32_load_acquire, memory_order_acquire)
@@ -225,7 +252,9 @@ TERN_INLINE void tern__barrier_light(void)
 /** Tell the processor that this is a polling loop; no memory order. */
 TERN_INLINE void tern_cpu_relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(TERN_WATCH)
+    /* nothing: steps are counted there, and the time of a pause helps nobody */
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__) || defined(__arm__)
     __asm__ __volatile__("yield");
@@ -257,9 +286,13 @@ TERN_INLINE void tern_prefetch_write(const void *address)
 
 TERN_INLINE void tern_copy_to_shared(void *shared, const void *from, size_t size_bytes)
 {
-    tern__memcpy(shared, from, size_bytes);
 #if defined(TERN_MODEL)
+    tern__memcpy(shared, from, size_bytes);
     tern_model_payload_write(shared, size_bytes);
+#else
+    TERN__WATCH_BEFORE(shared, size_bytes, TERN_WATCH_WRITE);
+    tern__memcpy(shared, from, size_bytes);
+    TERN__WATCH_AFTER(shared, size_bytes, TERN_WATCH_WRITE);
 #endif
 }
 
@@ -267,8 +300,12 @@ TERN_INLINE void tern_copy_from_shared(void *to, const void *shared, size_t size
 {
 #if defined(TERN_MODEL)
     tern_model_payload_read(shared, size_bytes);
-#endif
     tern__memcpy(to, shared, size_bytes);
+#else
+    TERN__WATCH_BEFORE(shared, size_bytes, TERN_WATCH_READ);
+    tern__memcpy(to, shared, size_bytes);
+    TERN__WATCH_AFTER(shared, size_bytes, TERN_WATCH_READ);
+#endif
 }
 
 /* Eight bytes of payload at a multiple of 8, read exactly once. A compiler may load a plain copy a
@@ -279,13 +316,17 @@ TERN_INLINE uint64_t tern_read_once(const void *shared)
 #if defined(TERN_MODEL)
     uint64_t value;
     tern_copy_from_shared(&value, shared, sizeof value);
-    return value;
-#elif defined(__GNUC__) || defined(__clang__)
-    typedef uint64_t __attribute__((may_alias)) tern__any64;
-    return *(const volatile tern__any64 *)shared;
 #else
-    return *(const volatile uint64_t *)shared;
+#  if defined(__GNUC__) || defined(__clang__)
+    typedef uint64_t __attribute__((may_alias)) tern__any64;
+#  else
+    typedef uint64_t tern__any64;
+#  endif
+    TERN__WATCH_BEFORE(shared, sizeof(uint64_t), TERN_WATCH_READ);
+    uint64_t value = *(const volatile tern__any64 *)shared;
+    TERN__WATCH_AFTER(shared, sizeof(uint64_t), TERN_WATCH_READ);
 #endif
+    return value;
 }
 
 #endif

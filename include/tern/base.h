@@ -75,6 +75,14 @@
 #  endif
 #endif
 
+/* A check of what a peer wrote: true if that can't be. With -DTERN__TRUST_PEERS the compiler leaves these
+ * checks out, to measure what they cost (bench/ring_trusting.cpp), and for nothing else. */
+#if defined(TERN__TRUST_PEERS)
+#  define TERN__LIES(condition) ((void)sizeof(condition), 0)
+#else
+#  define TERN__LIES(condition) TERN_UNLIKELY(condition)
+#endif
+
 /* ---- Memory ------------------------------------------------------------ */
 
 /** Every object's memory begins at a multiple of this. */

@@ -168,7 +168,9 @@ TERN_API tern_status tern_bell_format(void *memory, size_t size_bytes, const ter
  *         TERN_ERR_NOT_READY: being formatted; TERN_ERR_VERSION; TERN_ERR_CORRUPT. On failure the
  *         view is all zero: it refuses every source.
  *
- * Role: any; the collector is one at a time. Progress: wait-free.
+ * Wakes the collector if it sleeps: a ringer or a closer may have died before its wake.
+ *
+ * Role: any; the collector is one at a time. Progress: wait-free but for one system call.
  * Order: acquire [BELL-0]; pairs with tern_bell_format().
  * Crash: changes nothing that is shared. What a dead collector had taken and not yet looked at is
  *        gone: its successor looks at every source once before it first collects.
@@ -185,7 +187,7 @@ TERN_API void tern_bell_detach(tern_bell *bell);
  * TERN_ERR_CLOSED. Closing cannot be taken back. A ring that comes later is still collected.
  *
  * Role: any. Progress: wait-free. Crash: closes wholly or not at all; dying before the wake can
- * leave a sleeper to its time-out.
+ * leave a sleeper to its time-out, or to the next attach.
  * Order: release [BELL-3], [BELL-4]; pair with the collector's status and sleep.
  */
 TERN_API void tern_bell_close(tern_bell *bell);
@@ -291,7 +293,8 @@ TERN_INLINE uint32_t tern_bell_take(uint32_t *bits)
  * Role: any number of ringers. Progress: wait-free; one system call if the collector sleeps.
  * Order: release [BELL-1], and [BELL-2] above 31 sources; pair with collect and next.
  * Crash: dying in here rings or does not; above 31 sources it can leave a mark that is found only
- *        with the next ring in the same run. Nobody else's mark is lost.
+ *        with the next ring in the same run. Nobody else's mark is lost. A sleeper that was not
+ *        woken any more goes on with the next ring of anybody, or the next attach.
  */
 TERN_INLINE bool tern_bell_ring(const tern_bell *bell, uint32_t source)
 {

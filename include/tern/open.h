@@ -37,8 +37,9 @@ TERN_EXTERN_C_BEGIN
  * @return TERN_OK; TERN_ERR_NOT_FOUND (desc is NULL); TERN_ERR_NOT_READY: its maker has
  *         not finished, try again; TERN_ERR_MISMATCH: another type, item size,
  *         capacity or flags; TERN_ERR_FULL: no room in the region;
- *         TERN_ERR_ARGUMENT; TERN_ERR_DOMAIN; TERN_ERR_CORRUPT. On failure the view
- *         is all zero.
+ *         TERN_ERR_ARGUMENT; TERN_ERR_DOMAIN; TERN_ERR_CORRUPT; TERN_ERR_VERSION: what
+ *         stands there is of another version; TERN_ERR_MEMORY: it says that it is larger
+ *         than its place. On failure the view is all zero.
  *
  * Role: producer. Progress: lock-free. Order: acquire [REGION-2], [RING-0].
  * Crash: a maker that dies half-way leaves the name NOT_READY.

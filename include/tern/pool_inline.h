@@ -11,7 +11,9 @@
 
 /* How often a call tries again because others were faster, before it says that the bytes make no
  * sense. Each lost try is somebody else's success, so no sound pool comes near it. */
-#define TERN__POOL_TRIES (1u << 20)
+#ifndef TERN__POOL_TRIES
+#  define TERN__POOL_TRIES (1u << 20)
+#endif
 
 /* ---- Parts ------------------------------------------------------------------- */
 

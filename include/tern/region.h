@@ -66,7 +66,8 @@ struct tern_region_shared {
     tern_a32 peers_used;                  /* who attaches; slots of the peer table that were ever taken */
     tern_a32 first;                       /* any adder; index + 1 of the first entry, 0: none */
     tern_a64 heap;                        /* any adder; units of 128 bytes used << 24 | entry that took the last + 1 */
-    unsigned char pad1[128 - 16];
+    tern_a32 objects;                     /* any adder; names linked, for people */
+    unsigned char pad1[128 - 20];
 };
 
 #define TERN__HEAP_ENTRY_BITS 24
@@ -131,6 +132,7 @@ typedef struct tern_region {
     uint32_t reference;      /* of our peer, see role.h */
     uint64_t heap_offset_bytes;
     size_t mapping_size_bytes; /* shm.h: bytes to unmap, 0 if the memory is the caller's */
+    uint32_t generation;     /* shm.h: of the process that mapped it; after a fork the view is the parent's */
     struct tern_region_shared *shared;
     struct tern_region_entry *directory;
     struct tern_region_peer *peers;
@@ -145,7 +147,7 @@ typedef struct tern_object {
     uint64_t offset_bytes, size_bytes;
     void *memory;
     tern_status status;      /* TERN_OK; NOT_READY: being formatted; PEER_DEAD: its maker died
-                                before that; FULL: no room was left for it */
+                                before that; FULL: no room was left for it; CORRUPT */
 } tern_object;
 
 /** A look from outside. */
@@ -231,7 +233,8 @@ TERN_API tern_status tern_region_inspect(tern_region_info *info, const void *mem
  * @return TERN_OK; TERN_ERR_NOT_FOUND; TERN_ERR_NOT_READY: being formatted;
  *         TERN_ERR_PEER_DEAD: its maker died before it had, and claim would go on in its place;
  *         TERN_ERR_MISMATCH: another type; TERN_ERR_FULL: its adder found no room;
- *         TERN_ERR_DOMAIN; TERN_ERR_ARGUMENT; TERN_ERR_CORRUPT
+ *         TERN_ERR_DOMAIN; TERN_ERR_ARGUMENT; TERN_ERR_CORRUPT; TERN_ERR_STATE: the view is
+ *         a fork's parent's, see shm.h
  *
  * Role: any. Progress: wait-free, at most max_objects steps.
  * Order: acquire [REGION-1], [REGION-2]. Crash: changes nothing.
@@ -250,7 +253,7 @@ TERN_API tern_status tern_region_find(const tern_region *region, const char *nam
  *         TERN_ERR_FULL: no room in the directory or the heap;
  *         TERN_ERR_ARGUMENT: no name, one longer than 31 bytes, or no size;
  *         TERN_ERR_MISMATCH: a dead maker's name has another type, or memory that is too small;
- *         TERN_ERR_STATE: the view only looks; TERN_ERR_CORRUPT
+ *         TERN_ERR_STATE: the view only looks, or is a fork's parent's; TERN_ERR_CORRUPT
  *
  * Role: any. Progress: lock-free. Order: acquire and release [REGION-1], [REGION-3], [PEER-1].
  * Crash: the next claim of the name goes on where its caller died.
@@ -271,7 +274,9 @@ TERN_API void tern_region_publish(tern_region *region, const tern_object *object
  * Walk through the directory in the order in which names were added.
  *
  * @param cursor 0 at first, kept by the caller
- * @return false after the last one
+ * @param object out: object->status is TERN_OK; TERN_ERR_NOT_READY: being formatted; TERN_ERR_FULL: its
+ *               adder found no room; TERN_ERR_CORRUPT: its entry makes no sense. Memory only with TERN_OK
+ * @return false after the last one, and where the list makes no sense
  *
  * Role: any. Progress: wait-free. Order: acquire [REGION-1], [REGION-2]. Crash: changes nothing.
  */

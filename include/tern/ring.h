@@ -288,7 +288,8 @@ TERN_API void tern_ring_consumer_release_every(tern_ring_consumer *c, uint32_t i
  */
 TERN_API tern_status tern_ring_producer_bind(tern_ring_producer *p, const tern_bell *bell, uint32_t source);
 
-/** Look at a ring without an end. Every check of attach, nothing is written.
+/** Look at a ring without an end. Every check of attach but that of the indices, which may move
+ *  meanwhile; nothing is written.
  *  @return as tern_ring_attach_producer(). Role: any. Progress: wait-free. */
 TERN_API tern_status tern_ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes);
 

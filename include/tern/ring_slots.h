@@ -145,7 +145,7 @@ TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)
     uint32_t used = (p->tail - (word >> 1)) & TERN__RING_INDEX_MASK;
     /* relaxed: closing by the consumer publishes no data */
     bool closed = tern_a32_load_relaxed(&p->shared->consumer.closed) != 0;
-    if (TERN_UNLIKELY(used > p->capacity_items)) {
+    if (TERN__LIES(used > p->capacity_items)) {
         p->status = TERN_ERR_CORRUPT;
         used = p->capacity_items;
     }
@@ -162,7 +162,7 @@ TERN_INLINE bool tern__ring_load_tail(tern_ring_consumer *c)
      * Otherwise: an item may be read before it is written. */
     uint32_t word = tern_a32_load_acquire(&c->shared->producer.word, RING_1_SEE);
     uint32_t count = ((word >> 1) - c->head) & TERN__RING_INDEX_MASK;
-    if (TERN_UNLIKELY(count > c->capacity_items)) {
+    if (TERN__LIES(count > c->capacity_items)) {
         c->status = TERN_ERR_CORRUPT;
         count = 0;
     }
@@ -190,7 +190,7 @@ TERN_INLINE void tern__ring_check_slot(tern_ring_consumer *c, uint32_t slot_size
     /* relaxed: only compared */
     uint32_t word = tern_a32_load_relaxed(tern__ring_sequence(slot, slot_size_bytes)) & ~TERN__RING_SLEEP;
     uint32_t next = (c->head + 1) << 1;
-    if (TERN_UNLIKELY(word != next && word != next - (c->capacity_items << 1))) c->status = TERN_ERR_CORRUPT;
+    if (TERN__LIES(word != next && word != next - (c->capacity_items << 1))) c->status = TERN_ERR_CORRUPT;
 }
 
 /* Items were found, up to limit: how long to pause once they are popped. */

@@ -219,7 +219,8 @@ TERN_API void tern_stream_consumer_release_every(tern_stream_consumer *c, uint64
  *  many objects; as tern_ring_producer_bind(). Role: producer. Progress: wait-free. */
 TERN_API tern_status tern_stream_producer_bind(tern_stream_producer *p, const tern_bell *bell, uint32_t source);
 
-/** Look at a stream without an end. Every check of attach, nothing is written.
+/** Look at a stream without an end. Every check of attach but that of the indices, which may move
+ *  meanwhile; nothing is written.
  *  @return as tern_stream_attach_producer(). Role: any. Progress: wait-free. */
 TERN_API tern_status tern_stream_inspect(tern_stream_info *info, const void *memory, size_t size_bytes);
 

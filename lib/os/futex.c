@@ -42,7 +42,9 @@ static tern_status futex_wait(tern_a32 *word, uint32_t expected, uint64_t timeou
     long result = syscall(TERN__SYS_FUTEX, word, FUTEX_WAIT, expected, limit, NULL, 0);
     int why = errno;
     errno = kept;
-    if (result == 0 || why == EAGAIN || why == EINTR) return TERN_OK;
+    /* EFAULT: the file behind the word was cut off since the caller looked at it; looking again is a
+     * fault in the open, which tern_shm_guard() can handle */
+    if (result == 0 || why == EAGAIN || why == EINTR || why == EFAULT) return TERN_OK;
     if (why == ETIMEDOUT) return TERN_ERR_TIMEOUT;
     return why == ENOSYS ? TERN_ERR_UNSUPPORTED : TERN_ERR_SYSTEM;
 }

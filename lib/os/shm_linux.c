@@ -4,6 +4,8 @@
  * A named region is made in a file without a name (O_TMPFILE) and linked to its name when
  * it is formatted: nobody can open half of one, and a creator that dies leaves nothing. */
 #include "../peers.h"
+#include "shm_huge.h"
+#include "shm_mappings.h"
 #include "../../include/tern/shm.h"
 
 #if defined(__linux__)
@@ -56,27 +58,27 @@ tern_status tern_shm_path(const char *name, char *path, size_t path_size_bytes)
     return length > 0 && (size_t)length < path_size_bytes ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-/* Map a descriptor and attach; owns the descriptor from here on, also when it fails. */
+/* Map a kept descriptor and attach; owns the descriptor from here on, also when it fails. */
 static tern_status shm_map_and_attach(tern_region *region, int fd, size_t size_bytes, const tern_region_desc *format,
                                       const tern_attach_desc *attach)
 {
     tern_status status;
-    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
+    void *memory = tern__mapping_map(fd, size_bytes);
+    if (!memory) {
         status = shm_status_of_errno();
-        close(fd);
+        tern__mapping_drop(fd);
         shm_clear(region);
         return status;
     }
     status = format ? tern_region_format(memory, size_bytes, format) : TERN_OK;
     if (status == TERN_OK) status = tern__region_attach(region, memory, size_bytes, attach, fd);
     if (status != TERN_OK) {
-        munmap(memory, size_bytes);
-        close(fd);
+        tern__mapping_drop(fd);
         shm_clear(region);
         return status;
     }
     region->mapping_size_bytes = size_bytes;
+    region->generation = tern__fork_generation;
     /* whoever comes gives back what the dead had, unless it had to make room for itself by that */
     if (region->recovery.peers == 0) (void)tern__peer_bury_all(region, &region->recovery);
     return TERN_OK;
@@ -117,7 +119,15 @@ static tern_status shm_link_name(int fd, const char *path)
     return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? TERN_OK : shm_status_of_errno();
 }
 
-tern_status tern_shm_create(tern_region *region, const char *name, size_t size_bytes, const tern_region_desc *desc)
+/* 0: no such size. */
+static size_t shm_round_up(size_t size_bytes, size_t page_bytes)
+{
+    if (page_bytes == 0 || size_bytes > SIZE_MAX - page_bytes) return 0;
+    return (size_bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+static tern_status shm_create(tern_region *region, const char *name, size_t size_bytes, const tern_region_desc *desc,
+                              bool huge)
 {
     const tern_region_desc defaults = { 0, 0, 0, 0 };
     char path[TERN_SHM_NAME_MAX + 32];
@@ -128,34 +138,41 @@ tern_status tern_shm_create(tern_region *region, const char *name, size_t size_b
     size_t least = tern_region_size(desc);
     if (least == 0) return TERN_ERR_ARGUMENT;
     if (size_bytes < least) return TERN_ERR_MEMORY;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (size_bytes > SIZE_MAX - page) return TERN_ERR_NO_SPACE;
-    size_bytes = (size_bytes + page - 1) / page * page;
+    size_bytes = shm_round_up(size_bytes, (size_t)sysconf(_SC_PAGESIZE));
+    if (size_bytes == 0) return TERN_ERR_NO_SPACE;
 
     /* told early, before gigabytes are allocated for nothing; linking tells for certain */
     if (name && access(path, F_OK) == 0) return TERN_ERR_EXISTS;
-    int fd = name ? open(TERN__SHM_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
-                  : memfd_create("tern", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    tern__mapping_begin();
+    int fd = tern__mapping_keep(name ? open(TERN__SHM_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+                                : huge ? tern__huge_memfd() : memfd_create("tern", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0) return shm_status_of_errno();
-    status = shm_allocate(fd, size_bytes);
+    if (huge && !name) size_bytes = shm_round_up(size_bytes, tern__huge_page_bytes(fd));
+    status = size_bytes == 0 ? TERN_ERR_NO_SPACE : shm_allocate(fd, size_bytes);
     if (status != TERN_OK) {
-        int why = errno;
-        close(fd);
-        errno = why;
+        tern__mapping_drop(fd);
         return status;
     }
     tern_attach_desc attach = { desc->session, desc->domain };
     status = shm_map_and_attach(region, fd, size_bytes, desc, &attach);
     if (status != TERN_OK) return status;
+    if (huge && name) tern__huge_advise(region->shared, size_bytes);
 
     if (name) status = shm_link_name(fd, path);
     else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) status = shm_status_of_errno();
-    if (status != TERN_OK) {
-        int why = errno;
-        tern_shm_close(region);
-        errno = why;
-    }
+    if (status != TERN_OK) tern_shm_close(region);   /* leaves errno alone */
     return status;
+}
+
+tern_status tern_shm_create(tern_region *region, const char *name, size_t size_bytes, const tern_region_desc *desc)
+{
+    return shm_create(region, name, size_bytes, desc, false);
+}
+
+tern_status tern_shm_create_huge(tern_region *region, const char *name, size_t size_bytes,
+                                 const tern_region_desc *desc)
+{
+    return shm_create(region, name, size_bytes, desc, true);
 }
 
 /* A memfd must be sealed against shrinking, or its sender can make us die of SIGBUS. Files
@@ -168,7 +185,22 @@ static bool shm_may_shrink(int fd, const struct stat *file)
     return stat(TERN__SHM_FOLDER, &folder) != 0 || folder.st_dev != file->st_dev;
 }
 
-/* Check a descriptor and attach; owns it from here on. */
+/* A file with holes takes memory when they are touched, and gives SIGBUS if there is none: fill them
+ * now. Not for a file that is no region: only what tern_region_attach() would accept. */
+static tern_status shm_fill_holes(int fd, const struct stat *file)
+{
+    unsigned char room[sizeof(struct tern_region_shared) + TERN_ALIGNMENT];
+    unsigned char *header = room + (0 - (uintptr_t)room) % TERN_ALIGNMENT;
+    tern_region_info info;
+    if ((uint64_t)file->st_blocks * 512 >= (uint64_t)file->st_size) return TERN_OK;
+    ssize_t got = pread(fd, header, sizeof(struct tern_region_shared), 0);
+    if (got < 0) return shm_status_of_errno();
+    if ((size_t)got < sizeof(struct tern_region_shared)) return TERN_ERR_MEMORY;
+    tern_status status = tern_region_inspect(&info, header, (size_t)file->st_size);
+    return status == TERN_OK ? shm_allocate(fd, (size_t)file->st_size) : status;
+}
+
+/* Check a kept descriptor and attach; owns it from here on. */
 static tern_status shm_open_descriptor(tern_region *region, int fd, const tern_attach_desc *desc)
 {
     struct stat file;
@@ -179,13 +211,19 @@ static tern_status shm_open_descriptor(tern_region *region, int fd, const tern_a
     else if ((uint64_t)file.st_size < sizeof(struct tern_region_shared)) status = TERN_ERR_MEMORY;
     else if ((uint64_t)file.st_size > SIZE_MAX) status = TERN_ERR_NO_SPACE;
     else if (shm_may_shrink(fd, &file)) status = TERN_ERR_ACCESS;
+    else status = shm_fill_holes(fd, &file);
     if (status != TERN_OK) {
-        int why = errno;
-        close(fd);
-        errno = why;
+        tern__mapping_drop(fd);
         return status;
     }
     return shm_map_and_attach(region, fd, (size_t)file.st_size, NULL, desc);
+}
+
+/* Anyone may put a file of his into /dev/shm under a name that he expects us to open. */
+static bool shm_owner_is_trusted(int fd)
+{
+    struct stat file;
+    return fstat(fd, &file) == 0 && (file.st_uid == geteuid() || file.st_uid == 0);
 }
 
 tern_status tern_shm_open(tern_region *region, const char *name, const tern_attach_desc *desc)
@@ -195,7 +233,13 @@ tern_status tern_shm_open(tern_region *region, const char *name, const tern_atta
     tern_status status = tern_shm_path(name, path, sizeof path);
     if (status != TERN_OK) return status;
     /* NONBLOCK: a pipe put in the name's place must not hold us; it has no effect on a file */
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    tern__mapping_begin();
+    int fd = tern__mapping_keep(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd >= 0 && !shm_owner_is_trusted(fd)) {
+        tern__mapping_drop(fd);
+        errno = EPERM;
+        return TERN_ERR_ACCESS;
+    }
     if (fd < 0) return errno == ELOOP || errno == ENXIO || errno == EISDIR ? TERN_ERR_CORRUPT : shm_status_of_errno();
     return shm_open_descriptor(region, fd, desc);
 }
@@ -204,27 +248,50 @@ tern_status tern_shm_open_fd(tern_region *region, int fd, const tern_attach_desc
 {
     shm_clear(region);
     char self[48];
-    if (fcntl(fd, F_GETFD) < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    int mode = fcntl(fd, F_GETFL);
+    if (mode < 0) return errno == EBADF ? TERN_ERR_ARGUMENT : shm_status_of_errno();
+    if ((mode & O_ACCMODE) != O_RDWR) return TERN_ERR_ACCESS;
     /* opened anew, not duplicated: a peer's lock belongs to an open file description of its own */
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    int own = open(self, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    tern__mapping_begin();
+    int own = tern__mapping_keep(open(self, O_RDWR | O_CLOEXEC | O_NONBLOCK));
     if (own < 0) return errno == ENXIO || errno == EISDIR ? TERN_ERR_CORRUPT : shm_status_of_errno();
     return shm_open_descriptor(region, own, desc);
 }
 
 int tern_shm_fd(const tern_region *region)
 {
-    return region->mapping_size_bytes ? region->fd : -1;
+    return region->mapping_size_bytes && !tern__region_is_inherited(region) ? region->fd : -1;
+}
+
+int tern_shm_share(const tern_region *region)
+{
+    char self[48];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", tern_shm_fd(region));
+    if (tern_shm_fd(region) < 0) {
+        errno = EBADF;
+        return -1;
+    }
+    return open(self, O_RDWR | O_CLOEXEC);
 }
 
 void tern_shm_close(tern_region *region)
 {
-    if (region->mapping_size_bytes) {
+    /* after a fork its addresses and its number stand for something else, or nothing */
+    if (region->mapping_size_bytes && !tern__region_is_inherited(region)) {
         if (region->peer != 0) tern__peer_leave(region);
-        munmap(region->shared, region->mapping_size_bytes);
-        close(region->fd);
+        tern__mapping_drop(region->fd);
     }
     shm_clear(region);
+}
+
+bool tern_shm_name_is_current(const tern_region *region, const char *name)
+{
+    char path[TERN_SHM_NAME_MAX + 32];
+    struct stat named, opened;
+    int fd = tern_shm_fd(region);
+    return fd >= 0 && tern_shm_path(name, path, sizeof path) == TERN_OK && fstat(fd, &opened) == 0
+        && lstat(path, &named) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
 }
 
 tern_status tern_shm_unlink(const char *name)

@@ -19,6 +19,13 @@ tern_status tern_shm_create(tern_region *region, const char *name, size_t size_b
     return shm_refuse(region);
 }
 
+tern_status tern_shm_create_huge(tern_region *region, const char *name, size_t size_bytes,
+                                 const tern_region_desc *desc)
+{
+    (void)name, (void)size_bytes, (void)desc;
+    return shm_refuse(region);
+}
+
 tern_status tern_shm_open(tern_region *region, const char *name, const tern_attach_desc *desc)
 {
     (void)name, (void)desc;
@@ -37,9 +44,32 @@ int tern_shm_fd(const tern_region *region)
     return -1;
 }
 
+int tern_shm_share(const tern_region *region)
+{
+    (void)region;
+    return -1;
+}
+
 void tern_shm_close(tern_region *region)
 {
     (void)shm_refuse(region);
+}
+
+tern_status tern_shm_status(const tern_region *region)
+{
+    return region->shared ? TERN_OK : TERN_ERR_STATE;   /* the caller's own memory */
+}
+
+tern_status tern_shm_guard(bool on)
+{
+    (void)on;
+    return TERN_ERR_UNSUPPORTED;
+}
+
+bool tern_shm_name_is_current(const tern_region *region, const char *name)
+{
+    (void)region, (void)name;
+    return false;
 }
 
 tern_status tern_shm_unlink(const char *name)

@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -74,8 +76,10 @@ inline rl::memory_order tern_model_order(const char *site, rl::memory_order orde
 {
     if (model_at_site()) model_at_site()(site);
     auto &sites = model_sites();
-    bool known = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return !std::strcmp(s.name, site); });
-    if (!known) sites.add({ site, order });
+    auto is = [&](const model_site &s) { return !std::strcmp(s.name, site); };
+    // nearly every access is by a literal that came before; as text only what is a new one
+    bool known = std::any_of(sites.begin(), sites.end(), [&](const model_site &s) { return s.name == site; });
+    if (!known && std::none_of(sites.begin(), sites.end(), is)) sites.add({ site, order });
     const model_mutation &mutation = model_current_mutation();
     return mutation.site && !std::strcmp(mutation.site, site) ? mutation.order : order;
 }
@@ -84,11 +88,12 @@ inline rl::memory_order tern_model_order(const char *site, rl::memory_order orde
 
 enum { MODEL_CELLS = 64 };
 
-/// Bytes whose accesses are watched, in cells of a size that no access straddles.
+/// Bytes whose accesses are watched, in cells of a size that no access straddles. Each execution makes
+/// its suite anew, so there are as many variables of Relacy's as cells, and no more.
 struct model_payload {
     const unsigned char *begin = nullptr;
     size_t cell_bytes = 1, cells = 0;
-    rl::var<int> shadow[MODEL_CELLS];
+    std::optional<rl::var<int>> shadow[MODEL_CELLS];
 };
 
 inline model_list<model_payload *, 16> &model_payloads()
@@ -113,13 +118,14 @@ inline void model_watch(model_payload &payload, const void *begin, size_t size_b
     payload.cell_bytes = cell_bytes;
     payload.cells = (size_bytes + cell_bytes - 1) / cell_bytes;
     if (payload.cells > MODEL_CELLS) std::abort();
+    for (size_t i = 0; i < payload.cells; i++) payload.shadow[i].emplace();
     model_payloads().add(&payload);
 }
 
 /// Bytes that were there before the threads began.
 inline void model_fill(model_payload &payload)
 {
-    for (size_t i = 0; i < payload.cells; i++) payload.shadow[i]($).store(0);
+    for (size_t i = 0; i < payload.cells; i++) (*payload.shadow[i])($).store(0);
 }
 
 template <typename Access> inline void model_access(const void *address, size_t size_bytes, Access access)
@@ -130,7 +136,7 @@ template <typename Access> inline void model_access(const void *address, size_t 
         if (at < p->begin || at >= p->begin + p->cells * p->cell_bytes) continue;
         size_t first = size_t(at - p->begin) / p->cell_bytes;
         size_t last = (size_t(at - p->begin) + size_bytes - 1) / p->cell_bytes;
-        for (size_t i = first; i <= last && i < p->cells; i++) access(p->shadow[i]);
+        for (size_t i = first; i <= last && i < p->cells; i++) access(*p->shadow[i]);
         return;
     }
     std::fprintf(stderr, "model: an access to memory that no suite watches\n");
@@ -233,10 +239,31 @@ extern "C" inline uint32_t tern__pause_ps(void)
 
 // ---- Runner ----------------------------------------------------------------------------------
 
+/// One way to search a suite. rl::simulate compiles the checker for three of them each time, and twice
+/// again to tell the history of a failure, which nobody reads here.
+template <typename Suite, template <rl::thread_id_t> class Scheduler>
+bool model_search(rl::test_params &p, rl::scheduler_type_e meant)
+{
+    if (p.search_type != meant) std::abort();
+    std::ostringstream state;
+    return rl::run_test<Suite, Scheduler<Suite::params::thread_count>>(p, state, false)
+        == Suite::params::expected_result;
+}
+
+template <typename Suite> bool model_random(rl::test_params &p)
+{
+    return model_search<Suite, rl::random_scheduler>(p, rl::sched_random);
+}
+
+template <typename Suite> bool model_bound(rl::test_params &p)
+{
+    return model_search<Suite, rl::context_bound_scheduler>(p, rl::sched_bound);
+}
+
 struct model_suite {
     const char *name;
-    bool (*simulate)(rl::test_params &);
-    bool (*bounded)(rl::test_params &);   // a shorter one whose context bound 2 can be exhausted; null: none
+    bool (*simulate)(rl::test_params &);  // model_random of it
+    bool (*bounded)(rl::test_params &);   // model_bound of a shorter one that can be exhausted; null: none
 };
 
 /// A mutant that no execution can tell from the original, with the proof in words.

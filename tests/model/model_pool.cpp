@@ -504,11 +504,6 @@ struct check_then_read : rl::test_suite<check_then_read, 2> {
     }
 };
 
-template <typename Suite> bool (*run())(rl::test_params &)
-{
-    return rl::simulate<Suite>;
-}
-
 } // namespace
 
 int main(int argc, char **argv)
@@ -516,27 +511,27 @@ int main(int argc, char **argv)
     // those first that catch most of the weakened sites, which saves half of the time;
     // no exhaustive search of what waits in stages or has three threads: there is too much of it
     model_runner runner({
-        { "attach while formatting", run<attach_while_formatting>(), run<attach_while_formatting>() },
-        { "two threads, two items", run<alloc_and_free<2, 2, 3>>(), run<alloc_and_free<2, 2, 1>>() },
-        { "the last unpin gives back", run<last_unpin_gives_back>(), run<last_unpin_gives_back>() },
-        { "a guessed handle, pinned", run<guessed_handle<true>>(), run<guessed_handle<true>>() },
-        { "a guessed handle, checked", run<guessed_handle<false>>(), run<guessed_handle<false>>() },
-        { "a guessed handle, freed", run<guessed_place<true>>(), nullptr },
-        { "a guessed handle, unpinned", run<guessed_place<false>>(), nullptr },
-        { "two threads, one item", run<alloc_and_free<2, 1, 4>>(), run<alloc_and_free<2, 1, 1>>() },
-        { "three threads, three items", run<alloc_and_free<3, 3, 3>>(), nullptr },
-        { "three threads, two items", run<alloc_and_free<3, 2, 2>>(), nullptr },
-        { "pin beside free and reuse", run<pin_and_free<2, 1, 5>>(), run<pin_and_free<2, 1, 2>>() },
-        { "two pins beside free and reuse", run<pin_and_free<3, 2, 5>>(), nullptr },
-        { "double free", run<double_free>(), run<double_free>() },
-        { "condemned", run<condemned>(), run<condemned>() },
-        { "retirement", run<retirement>(), run<retirement>() },
-        { "control: a stack whose tags are right", run<model_pool_bugs::contention<model_pool_bugs::right>>(),
-          run<model_pool_bugs::contention<model_pool_bugs::right>>() },
+        { "attach while formatting", model_random<attach_while_formatting>, model_bound<attach_while_formatting> },
+        { "two threads, two items", model_random<alloc_and_free<2, 2, 3>>, model_bound<alloc_and_free<2, 2, 1>> },
+        { "the last unpin gives back", model_random<last_unpin_gives_back>, model_bound<last_unpin_gives_back> },
+        { "a guessed handle, pinned", model_random<guessed_handle<true>>, model_bound<guessed_handle<true>> },
+        { "a guessed handle, checked", model_random<guessed_handle<false>>, model_bound<guessed_handle<false>> },
+        { "a guessed handle, freed", model_random<guessed_place<true>>, nullptr },
+        { "a guessed handle, unpinned", model_random<guessed_place<false>>, nullptr },
+        { "two threads, one item", model_random<alloc_and_free<2, 1, 4>>, model_bound<alloc_and_free<2, 1, 1>> },
+        { "three threads, three items", model_random<alloc_and_free<3, 3, 3>>, nullptr },
+        { "three threads, two items", model_random<alloc_and_free<3, 2, 2>>, nullptr },
+        { "pin beside free and reuse", model_random<pin_and_free<2, 1, 5>>, model_bound<pin_and_free<2, 1, 2>> },
+        { "two pins beside free and reuse", model_random<pin_and_free<3, 2, 5>>, nullptr },
+        { "double free", model_random<double_free>, model_bound<double_free> },
+        { "condemned", model_random<condemned>, model_bound<condemned> },
+        { "retirement", model_random<retirement>, model_bound<retirement> },
+        { "control: a stack whose tags are right", model_random<model_pool_bugs::contention<model_pool_bugs::right>>,
+          model_bound<model_pool_bugs::contention<model_pool_bugs::right>> },
     }, TERN_MODEL_SITES, {}, {
-        { "a free list without tags", run<model_pool_bugs::contention<model_pool_bugs::none>>() },
-        { "a tag stepped from a stale value", run<model_pool_bugs::contention<model_pool_bugs::stale>>() },
-        { "checking a handle, then reading without a pin", run<check_then_read>() },
+        { "a free list without tags", model_random<model_pool_bugs::contention<model_pool_bugs::none>> },
+        { "a tag stepped from a stale value", model_random<model_pool_bugs::contention<model_pool_bugs::stale>> },
+        { "checking a handle, then reading without a pin", model_random<check_then_read> },
     });
     return runner.run(argc, argv);
 }

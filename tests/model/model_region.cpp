@@ -161,9 +161,9 @@ bool region_memory::geometry_of(tern_region_geometry *g, const tern_region_desc 
 int main(int argc, char **argv)
 {
     model_runner runner({
-        { "attach while formatting", rl::simulate<attach_while_formatting>, rl::simulate<attach_while_formatting> },
-        { "two add the same name", rl::simulate<same_name>, rl::simulate<same_name> },
-        { "two add different names", rl::simulate<different_names>, rl::simulate<different_names> },
+        { "attach while formatting", model_random<attach_while_formatting>, model_bound<attach_while_formatting> },
+        { "two add the same name", model_random<same_name>, model_bound<same_name> },
+        { "two add different names", model_random<different_names>, model_bound<different_names> },
     }, TERN_MODEL_SITES, {});
     return runner.run(argc, argv);
 }

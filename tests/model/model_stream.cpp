@@ -358,25 +358,25 @@ struct keeps_what_it_freed : rl::test_suite<keeps_what_it_freed, 2> {
 int main(int argc, char **argv)
 {
     model_runner runner({
-        { "plain stream, exact release", rl::simulate<polling<4, 1, 7, 0>>, rl::simulate<polling<4, 1, 3, 0>> },
-        { "plain stream, lazy release", rl::simulate<polling<16, 4, 9, 0>>, rl::simulate<polling<16, 4, 4, 0>> },
-        { "waitable stream, polling", rl::simulate<polling<4, 1, 7, TERN_STREAM_WAITABLE>>,
-          rl::simulate<polling<4, 1, 3, TERN_STREAM_WAITABLE>> },
-        { "sleeping, 2 units", rl::simulate<sleeping<2, 1, 3, 1>>, rl::simulate<sleeping<2, 1, 2, 0>> },
-        { "sleeping, 8 units, lazy release, for more units than one", rl::simulate<sleeping<8, 2, 5, 4>>,
-          rl::simulate<sleeping<8, 2, 2, 4>> },
-        { "in place, shrinking", rl::simulate<in_place<4, 5>>, rl::simulate<in_place<4, 2>> },
-        { "close, polling", rl::simulate<close_polling>, rl::simulate<close_polling> },
-        { "close by the consumer, sleeping", rl::simulate<close_consumer_sleeping>,
-          rl::simulate<close_consumer_sleeping> },
-        { "attach while formatting", rl::simulate<attach_while_formatting>, rl::simulate<attach_while_formatting> },
+        { "plain stream, exact release", model_random<polling<4, 1, 7, 0>>, model_bound<polling<4, 1, 3, 0>> },
+        { "plain stream, lazy release", model_random<polling<16, 4, 9, 0>>, model_bound<polling<16, 4, 4, 0>> },
+        { "waitable stream, polling", model_random<polling<4, 1, 7, TERN_STREAM_WAITABLE>>,
+          model_bound<polling<4, 1, 3, TERN_STREAM_WAITABLE>> },
+        { "sleeping, 2 units", model_random<sleeping<2, 1, 3, 1>>, model_bound<sleeping<2, 1, 2, 0>> },
+        { "sleeping, 8 units, lazy release, for more units than one", model_random<sleeping<8, 2, 5, 4>>,
+          model_bound<sleeping<8, 2, 2, 4>> },
+        { "in place, shrinking", model_random<in_place<4, 5>>, model_bound<in_place<4, 2>> },
+        { "close, polling", model_random<close_polling>, model_bound<close_polling> },
+        { "close by the consumer, sleeping", model_random<close_consumer_sleeping>,
+          model_bound<close_consumer_sleeping> },
+        { "attach while formatting", model_random<attach_while_formatting>, model_bound<attach_while_formatting> },
     }, TERN_MODEL_SITES, {}, {
-        { "payload written after the index", rl::simulate<bad_producer<HEADER_LAST>> },
-        { "padding written after the index of its record", rl::simulate<bad_producer<PADDING_LAST>> },
-        { "claim that forgets the padding (aeron#2015)", rl::simulate<bad_producer<PADDING_FREE>> },
-        { "claim that forgets the header", rl::simulate<bad_producer<HEADER_FREE>> },
-        { "any space taken for enough", rl::simulate<bad_producer<SPACE_UNSEEN>> },
-        { "freed units kept while asleep", rl::simulate<keeps_what_it_freed> },
+        { "payload written after the index", model_random<bad_producer<HEADER_LAST>> },
+        { "padding written after the index of its record", model_random<bad_producer<PADDING_LAST>> },
+        { "claim that forgets the padding (aeron#2015)", model_random<bad_producer<PADDING_FREE>> },
+        { "claim that forgets the header", model_random<bad_producer<HEADER_FREE>> },
+        { "any space taken for enough", model_random<bad_producer<SPACE_UNSEEN>> },
+        { "freed units kept while asleep", model_random<keeps_what_it_freed> },
     });
     return runner.run(argc, argv);
 }

@@ -306,7 +306,7 @@ template <typename Suite> bool with_order(rl::test_params &p, const char *site, 
 {
     model_current_mutation().site = site;
     model_current_mutation().order = order;
-    bool passed = rl::simulate<Suite>(p);
+    bool passed = model_random<Suite>(p);
     model_current_mutation().site = nullptr;
     return passed;
 }
@@ -364,21 +364,21 @@ struct two_word_wait : rl::test_suite<two_word_wait, 2> {
 int main(int argc, char **argv)
 {
     model_runner runner({
-        { "polling", rl::simulate<polling<4, 64>>, rl::simulate<polling<3, 64>> },
-        { "polling, an update gives up after one try", rl::simulate<polling<4, 1>>, rl::simulate<polling<3, 1>> },
-        { "sleeping", rl::simulate<sleeping<3, false>>, rl::simulate<sleeping<2, false>> },
-        { "sleeping, ping-pong", rl::simulate<ping_pong<2>>, rl::simulate<ping_pong<1>> },
-        { "close by the writer, sleeping", rl::simulate<sleeping<2, true>>, rl::simulate<sleeping<1, true>> },
-        { "close by the writer before any frame", rl::simulate<sleeping<0, true>>, rl::simulate<sleeping<0, true>> },
-        { "close by the reader", rl::simulate<close_reader>, rl::simulate<close_reader> },
-        { "attach while formatting", rl::simulate<attach_while_formatting>, rl::simulate<attach_while_formatting> },
-        { "a writer's successor", rl::simulate<writer_successor<2>>, rl::simulate<writer_successor<1>> },
-        { "a reader's successor", rl::simulate<reader_successor<4>>, rl::simulate<reader_successor<2>> },
+        { "polling", model_random<polling<4, 64>>, model_bound<polling<3, 64>> },
+        { "polling, an update gives up after one try", model_random<polling<4, 1>>, model_bound<polling<3, 1>> },
+        { "sleeping", model_random<sleeping<3, false>>, model_bound<sleeping<2, false>> },
+        { "sleeping, ping-pong", model_random<ping_pong<2>>, model_bound<ping_pong<1>> },
+        { "close by the writer, sleeping", model_random<sleeping<2, true>>, model_bound<sleeping<1, true>> },
+        { "close by the writer before any frame", model_random<sleeping<0, true>>, model_bound<sleeping<0, true>> },
+        { "close by the reader", model_random<close_reader>, model_bound<close_reader> },
+        { "attach while formatting", model_random<attach_while_formatting>, model_bound<attach_while_formatting> },
+        { "a writer's successor", model_random<writer_successor<2>>, model_bound<writer_successor<1>> },
+        { "a reader's successor", model_random<reader_successor<4>>, model_bound<reader_successor<2>> },
     }, TERN_MODEL_SITES, {}, {
         { "a writer that only releases (triple-buffer#14)", writer_with_release_only },
         { "a reader that only acquires (triple-buffer#14)", reader_with_acquire_only },
-        { "one try less for the writer", rl::simulate<one_try_less<3>> },
-        { "a second word for sleeping", rl::simulate<two_word_wait> },
+        { "one try less for the writer", model_random<one_try_less<3>> },
+        { "a second word for sleeping", model_random<two_word_wait> },
     });
     return runner.run(argc, argv);
 }

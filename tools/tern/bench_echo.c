@@ -20,7 +20,8 @@ struct echo {
     carrier by;
     uint64_t messages;         /* and a tenth before them, to warm up */
     bool one_cpu;
-    tern_region region;        /* rings */
+    tern_region region;        /* rings; the child opens one of its own */
+    int shared;                /* for that */
     int fd[4];                 /* read, write of the child; read, write of ours */
 };
 
@@ -102,6 +103,7 @@ static bool answer(void *argument, int control)
     struct echo *e = argument;
     struct line line;
     struct message message;
+    if (e->shared >= 0 && tern_shm_open_fd(&e->region, e->shared, NULL) != TERN_OK) return false;
     if (!open_line(&line, e, true, NULL) || !bench_say(control)) return false;
     if (e->fd[3] >= 0) close(e->fd[3]);   /* so that we see the end when the other side dies */
     for (uint64_t i = 0; i < all_messages(e); i++) {
@@ -136,8 +138,8 @@ static bool open_rings(struct echo *e)
     tern_status status = tern_shm_create(&e->region, NULL, size, NULL);
     if (status == TERN_OK) status = tern_ring_open_producer(&maker, &e->region, "there", &desc);
     if (status == TERN_OK) status = tern_ring_open_producer(&maker, &e->region, "back", &desc);
-    if (status == TERN_OK) return true;
-    complain("no shared memory: %s", tern_status_text(status));
+    if (status == TERN_OK && (e->shared = tern_shm_share(&e->region)) >= 0) return true;
+    complain("no shared memory: %s", status == TERN_OK ? strerror(errno) : tern_status_text(status));
     return false;
 }
 
@@ -175,7 +177,7 @@ static void close_pair(int a, int b)
 
 int bench_echo(carrier by, const bench_options *o, const bench_cpus *cpus, uint32_t *samples_ns)
 {
-    struct echo e = { .by = by, .messages = o->messages, .one_cpu = cpus->cpu[1] < 0, .fd = { -1, -1, -1, -1 } };
+    struct echo e = { .by = by, .messages = o->messages, .one_cpu = cpus->cpu[1] < 0, .shared = -1, .fd = { -1, -1, -1, -1 } };
     struct line line;
     bench_child child;
     bool rings = by <= CARRIER_RING_SLEEP;
@@ -196,5 +198,6 @@ int bench_echo(carrier by, const bench_options *o, const bench_cpus *cpus, uint3
     close_pair(e.fd[0], e.fd[1]);
     close_pair(e.fd[2], e.fd[3]);
     if (rings) tern_shm_close(&e.region);
+    if (e.shared >= 0) close(e.shared);
     return code;
 }

@@ -70,7 +70,8 @@ struct stream {
     carrier by;
     const bench_source *source;
     size_t chunk_bytes;
-    tern_region region;        /* CARRIER_RING */
+    tern_region region;        /* CARRIER_RING; the child opens one of its own */
+    int shared;                /* for that */
     int fd[2];                 /* otherwise: to read from, to write to */
 };
 
@@ -81,8 +82,8 @@ static bool open_ring(struct stream *s, uint64_t capacity_bytes)
     size_t size = tern_region_size(NULL) + tern_region_object_size(tern_ring_size(&desc));
     tern_status status = tern_shm_create(&s->region, NULL, size, NULL);
     if (status == TERN_OK) status = tern_ring_open_producer(&maker, &s->region, "bytes", &desc);
-    if (status == TERN_OK) return true;
-    complain("no shared memory: %s", tern_status_text(status));
+    if (status == TERN_OK && (s->shared = tern_shm_share(&s->region)) >= 0) return true;
+    complain("no shared memory: %s", status == TERN_OK ? strerror(errno) : tern_status_text(status));
     return false;
 }
 
@@ -105,6 +106,7 @@ static bool open_stream(struct stream *s, const bench_options *o)
 static void close_stream(struct stream *s)
 {
     if (s->by == CARRIER_RING) tern_shm_close(&s->region);
+    if (s->shared >= 0) close(s->shared);
     if (s->fd[0] >= 0) close(s->fd[0]);
     if (s->fd[1] >= 0) close(s->fd[1]);
 }
@@ -148,6 +150,7 @@ static bool send_stream(void *argument, int control)
     bench_sum_add(&sum, s->source->bytes, s->source->size_bytes);
     if (bench_sum_end(&sum) != s->source->sum_once) return false;
     bool ring = s->by == CARRIER_RING;
+    if (ring && tern_shm_open_fd(&s->region, s->shared, NULL) != TERN_OK) return false;
     if (ring && tern_ring_open_producer(&p, &s->region, "bytes", NULL) != TERN_OK) return false;
     if (!ring) close(s->fd[0]);
     if (!bench_say(control) || !bench_hear(control)) return false;
@@ -212,7 +215,7 @@ static int receive_stream(struct stream *s, bench_child *child, void *buffer, do
 
 int bench_stream(carrier by, const bench_source *source, const bench_options *o, const bench_cpus *cpus, double *seconds)
 {
-    struct stream s = { .by = by, .source = source, .chunk_bytes = (size_t)o->chunk_bytes };
+    struct stream s = { .by = by, .source = source, .chunk_bytes = (size_t)o->chunk_bytes, .shared = -1 };
     bench_child child;
     int code = EXIT_FAILED;
     void *buffer = by == CARRIER_RING ? NULL : malloc(s.chunk_bytes);

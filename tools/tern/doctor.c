@@ -140,8 +140,8 @@ static void print_lines(visit *v, int code)
     char size[24];
     tern_object object;
     uint64_t cursor = 0;
-    printf("%s\n  size      %s, session %016llx, %u objects of %u\n", v->name, text_bytes(size, v->l.info.size_bytes),
-           (unsigned long long)v->l.info.session, v->l.info.was_objects, v->l.info.max_objects);
+    printf("%s\n  size      %s, session %016llx\n", v->name, text_bytes(size, v->l.info.size_bytes),
+           (unsigned long long)v->l.info.session);
     peer_lines(v);
     printf("  objects   their ends and who has them\n");
     while (tern_region_next(&v->l.region, &cursor, &object)) object_line(&v->l, &object);

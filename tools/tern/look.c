@@ -83,8 +83,7 @@ static tern_status begin(look *l, const char *name)
     uint64_t heap_offset = l->info.size_bytes - l->info.heap_size_bytes;
     if (!copy_part(l, sizeof(struct tern_region_shared), heap_offset - sizeof(struct tern_region_shared)))
         return TERN_ERR_MEMORY;
-    status = tern_region_inspect(&l->info, l->copy, l->copy_size_bytes);   /* again: the directory is there now */
-    if (status == TERN_OK) status = tern_region_look(&l->region, l->copy, l->copy_size_bytes);
+    status = tern_region_look(&l->region, l->copy, l->copy_size_bytes);
     if (status != TERN_OK) return status;
     l->region.fd = l->fd;   /* the kernel tells who lives by the locks on the file; asking needs no right to write */
     return settle_peers(l);

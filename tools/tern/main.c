@@ -78,5 +78,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "help") == 0) return run_help(argc, argv);
     if (argv[1][0] == '-') return unknown("option", argv[1]);
     const command *found = find_command(argv[1]);
-    return found ? found->run(argc - 1, argv + 1) : unknown("command", argv[1]);
+    if (!found) return unknown("command", argv[1]);
+    /* a region that somebody cuts off is a message, not a signal; without a guard it is that */
+    (void)tern_shm_guard(true);
+    return found->run(argc - 1, argv + 1);
 }

@@ -44,6 +44,7 @@ static void gate_leave(int fd)
     gate_set(fd, F_UNLCK);
 }
 
+/* tern_shm_name_is_current() for a file that is perhaps no region. */
 static bool path_is_file(const char *path, int fd)
 {
     struct stat named, opened;
@@ -186,7 +187,6 @@ static int complain_of_open(const transfer *t, tern_status status)
 /* One try. @return -1: try again; otherwise the exit code */
 static int try_join(transfer *t, int *tries)
 {
-    char path[TERN_SHM_NAME_MAX + 32];
     tern_status status = open_or_create(t);
     if (status == TERN_ERR_EXISTS) return -1;
     /* FULL: many want to join at once */
@@ -195,7 +195,7 @@ static int try_join(transfer *t, int *tries)
     int fd = tern_shm_fd(&t->region), code = -1;
     if (gate_enter(fd)) {
         /* who had the gate before us may have removed the name */
-        if (tern_shm_path(t->name, path, sizeof path) == TERN_OK && path_is_file(path, fd)) {
+        if (tern_shm_name_is_current(&t->region, t->name)) {
             enum verdict verdict = judge(t, &status);
             if (verdict == JOIN) {
                 status = take_side(t);
@@ -240,8 +240,7 @@ bool transfer_peer_is_alive(const transfer *t)
 
 bool transfer_name_is_ours(const transfer *t)
 {
-    char path[TERN_SHM_NAME_MAX + 32];
-    return tern_shm_path(t->name, path, sizeof path) == TERN_OK && path_is_file(path, tern_shm_fd(&t->region));
+    return tern_shm_name_is_current(&t->region, t->name);
 }
 
 void transfer_remove_name(transfer *t)

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* test_corruption_region.c: every word of a region's header, directory and peer table, and of the objects
+ * in it, x boundary values x every call that takes a region's bytes or opens an object by its name.
+ * The region is a file, so that tern_shm_open() meets the same bytes. */
+#include "corruption.h"
+
+static const tern_ring_desc ring_desc = { 8, 8, TERN_RING_WAITABLE };
+static const tern_ring_desc sequenced_desc = { 12, 4, TERN_RING_SEQUENCED };
+static const tern_stream_desc stream_desc = { 64, TERN_STREAM_WAITABLE };
+static const tern_triple_desc triple_desc = { 16 };
+static const tern_pool_desc pool_desc = { 8, 3 };
+static const tern_bell_desc bell_desc = { 45 };
+
+static const struct {
+    const char *name;
+    uint32_t type;
+    const char *structure;
+} objects[] = {
+    { "ring", TERN_TYPE_RING, "tern_ring_shared" },
+    { "sequenced", TERN_TYPE_RING, "tern_ring_shared" },
+    { "stream", TERN_TYPE_STREAM, "tern_ring_shared" },
+    { "triple", TERN_TYPE_TRIPLE, "tern_triple_shared" },
+    { "pool", TERN_TYPE_POOL, "tern_pool_shared" },
+    { "bell", TERN_TYPE_BELL, "tern_bell_shared" },
+};
+enum { OBJECTS = sizeof objects / sizeof *objects, MAX_OBJECTS = OBJECTS + 2, MAX_PEERS = 2, SIZE = 8192, SESSION = 5 };
+
+static const tern_attach_desc attach_desc = { SESSION, TERN_DOMAIN_WORKER };
+static char shm_name[64];
+static int shm_fd;
+static size_t header_end;    /* of header, directory and peer table */
+
+/* ---- What has been opened, used ----------------------------------------------------------------------- */
+
+/* A region's view, and that what it says lies in the memory. */
+static bool attached(tern_region *region, const struct arena *a)
+{
+    bool of_object = now.must_fail && strcmp(now.subject, "region") != 0;
+    if (of_object) now.must_fail = false;     /* the region is sound, its object is not */
+    bool got = GOT(*region, tern_region_attach, a->memory, a->size, &attach_desc);
+    now.must_fail |= of_object;
+    if (!got) return false;
+    USE_CHECK(region->size_bytes <= a->size && region->session == SESSION);
+    use_inside(arena_span(a), region->directory, region->max_objects * sizeof *region->directory);
+    return true;
+}
+
+static void object_is_inside(const tern_object *object, const struct arena *a, const tern_region *region)
+{
+    USE_CHECK(object->index < region->max_objects && object->name[TERN_NAME_BYTES - 1] == '\0');
+    if (object->status == TERN_OK) use_read(arena_span(a), object->memory, (size_t)object->size_bytes);
+    else USE_CHECK(object->memory == NULL);
+}
+
+static void run_attach(const struct arena *a)
+{
+    tern_region region;
+    if (attached(&region, a)) tern_region_detach(&region);
+}
+
+static void run_inspect(const struct arena *a)
+{
+    tern_region_info info;
+    if (!GOT(info, tern_region_inspect, a->read_only, a->size)) return;
+    USE_CHECK(info.size_bytes <= a->size && info.was_objects <= info.max_objects);
+}
+
+static void run_find(const struct arena *a)
+{
+    tern_region region;
+    tern_object object;
+    if (!attached(&region, a)) return;
+    now.call = "tern_region_find";
+    for (size_t i = 0; i <= OBJECTS; i++)
+        for (int any = 0; any < 2; any++) {
+            const char *name = i < OBJECTS ? objects[i].name : "none";
+            tern_status status = USE_STATUS(tern_region_find, &region, name, any || i == OBJECTS ? 0 : objects[i].type, &object);
+            now.tried++;
+            if (status == TERN_OK) object_is_inside(&object, a, &region);
+        }
+    tern_region_detach(&region);
+}
+
+static void run_next(const struct arena *a)
+{
+    tern_region region;
+    tern_object object;
+    uint64_t cursor = 0;
+    uint32_t seen = 0;
+    if (!attached(&region, a)) return;
+    now.call = "tern_region_next";
+    while (tern_region_next(&region, &cursor, &object)) {
+        USE_CHECK(use_is_documented("tern_region_next", object.status));
+        object_is_inside(&object, a, &region);
+        USE_CHECK(++seen <= region.max_objects);
+    }
+    tern_region_detach(&region);
+}
+
+/* What a claim gives may be written, and be found. */
+static void run_claim(const struct arena *a)
+{
+    tern_region region;
+    tern_object object;
+    if (!attached(&region, a)) return;
+    for (int i = 0; i < 3; i++) {
+        const char *name = i == 0 ? "ring" : i == 1 ? "new" : "newer";
+        tern_status status = USE_STATUS(tern_region_claim, &region, name, TERN_TYPE_MESH, 200, &object);
+        now.tried++;
+        if (status != TERN_OK) continue;
+        use_write(arena_span(a), object.memory, 200);
+        USE_CHECK(object.index < region.max_objects && object.offset_bytes >= header_end && object.size_bytes == 200);
+        tern_region_publish(&region, &object, TERN_OK);
+        USE_STATUS(tern_region_find, &region, name, TERN_TYPE_MESH, &object);
+    }
+    tern_region_detach(&region);
+}
+
+/* The view of what is there; if the region's own words are changed of what is made, if an object's are of what is
+ * there and compared with its description. */
+#define OPEN_EACH(type, call, desc, name, use) \
+    static void run_##call(const struct arena *a) \
+    { \
+        for (int i = 0; i < 2; i++) { \
+            tern_region region; \
+            call##_view view; \
+            if (!attached(&region, a)) return; \
+            const char *other = now.offset < header_end ? "new" : name; \
+            if (GOT(view, call, &region, i ? other : name, i ? &(desc) : (const type *)NULL)) use; \
+            tern_region_detach(&region); \
+        } \
+    }
+typedef tern_ring_producer tern_ring_open_producer_view;
+typedef tern_ring_consumer tern_ring_open_consumer_view;
+typedef tern_stream_producer tern_stream_open_producer_view;
+typedef tern_stream_consumer tern_stream_open_consumer_view;
+typedef tern_triple_writer tern_triple_open_writer_view;
+typedef tern_triple_reader tern_triple_open_reader_view;
+typedef tern_pool tern_pool_open_view;
+typedef tern_bell tern_bell_open_view;
+OPEN_EACH(tern_ring_desc, tern_ring_open_producer, ring_desc, "ring", use_ring(&view, NULL, arena_span(a), use_everything()))
+OPEN_EACH(tern_ring_desc, tern_ring_open_consumer, sequenced_desc, "sequenced",
+          use_ring(NULL, &view, arena_span(a), use_everything()))
+OPEN_EACH(tern_stream_desc, tern_stream_open_producer, stream_desc, "stream",
+          use_stream(&view, NULL, arena_span(a), use_everything()))
+OPEN_EACH(tern_stream_desc, tern_stream_open_consumer, stream_desc, "stream",
+          use_stream(NULL, &view, arena_span(a), use_everything()))
+OPEN_EACH(tern_triple_desc, tern_triple_open_writer, triple_desc, "triple",
+          use_triple(&view, NULL, arena_span(a), use_everything()))
+OPEN_EACH(tern_triple_desc, tern_triple_open_reader, triple_desc, "triple",
+          use_triple(NULL, &view, arena_span(a), use_everything()))
+OPEN_EACH(tern_pool_desc, tern_pool_open, pool_desc, "pool", use_pool(&view, arena_span(a), use_everything()))
+OPEN_EACH(tern_bell_desc, tern_bell_open, bell_desc, "bell", use_bell(&view, arena_span(a), use_everything()))
+
+/* A failed open's view has its descriptor -1, and is zero otherwise. */
+static void shm_answered(tern_region *region, tern_status status)
+{
+    if (status != TERN_OK) {
+        USE_CHECK(region->fd == -1);
+        region->fd = 0;
+    }
+    corruption_answered(status, region, sizeof *region);
+    if (status != TERN_OK) return;
+    USE_CHECK(region->size_bytes <= SIZE);
+    tern_shm_close(region);
+}
+
+static void run_shm_open(const struct arena *a)
+{
+    tern_region region;
+    (void)a;
+    shm_answered(&region, USE_STATUS(tern_shm_open, &region, shm_name, &attach_desc));
+}
+
+static void run_shm_open_fd(const struct arena *a)
+{
+    tern_region region;
+    (void)a;
+    shm_answered(&region, USE_STATUS(tern_shm_open_fd, &region, shm_fd, &attach_desc));
+}
+
+/* ---- Rows: the subject "region" is for its own words, the others for an object's ------------------------ */
+
+static const struct row rows[] = {
+    { "tern_region_attach", "region", run_attach },
+    { "tern_region_inspect", "region", run_inspect },
+    { "tern_region_find", "region", run_find },
+    { "tern_region_next", "region", run_next },
+    { "tern_region_claim", "region", run_claim },
+    { "tern_shm_open", "region", run_shm_open },
+    { "tern_shm_open_fd", "region", run_shm_open_fd },
+#define OPENS(call, name) { #call, "region", run_##call }, { #call, name, run_##call }
+    OPENS(tern_ring_open_producer, "ring"),
+    OPENS(tern_ring_open_consumer, "sequenced"),
+    OPENS(tern_stream_open_producer, "stream"),
+    OPENS(tern_stream_open_consumer, "stream"),
+    OPENS(tern_triple_open_writer, "triple"),
+    OPENS(tern_triple_open_reader, "triple"),
+    OPENS(tern_pool_open, "pool"),
+    OPENS(tern_bell_open, "bell"),
+#undef OPENS
+};
+
+static void corruption_covers_every_call_that_takes_a_region(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof documented / sizeof *documented; i++) {
+        const char *call = documented[i].call;
+        bool ours = strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0 || strstr(call, "_open");
+        if (!documented[i].takes_bytes || !ours) continue;
+        size_t k = 0;
+        while (k < sizeof rows / sizeof *rows && strcmp(rows[k].call, call) != 0) k++;
+        if (k == sizeof rows / sizeof *rows) fail_msg("%s() has no row in test_corruption_region.c", call);
+    }
+}
+
+/* ---- The region --------------------------------------------------------------------------------------------- */
+
+static tern_region made;
+static struct arena arena;
+
+static int make_region(void **state)
+{
+    tern_ring_producer p;
+    tern_stream_producer s;
+    tern_triple_writer w;
+    tern_pool pool;
+    tern_bell bell;
+    tern_handle h;
+    void *item;
+    const tern_region_desc desc = { SESSION, MAX_OBJECTS, MAX_PEERS, TERN_DOMAIN_WORKER };
+    (void)state;
+    snprintf(shm_name, sizeof shm_name, "unit.corruption.%d", (int)getpid());
+    assert_status(tern_shm_create(&made, shm_name, SIZE, &desc), TERN_OK);
+    header_end = tern_region_size(&desc);
+    assert_status(tern_ring_open_producer(&p, &made, "ring", &ring_desc), TERN_OK);
+    assert_true(tern_ring_push(&p, use_scratch));
+    assert_status(tern_ring_open_producer(&p, &made, "sequenced", &sequenced_desc), TERN_OK);
+    assert_true(tern_ring_push(&p, use_scratch));
+    assert_status(tern_stream_open_producer(&s, &made, "stream", &stream_desc), TERN_OK);
+    assert_true(tern_stream_send(&s, 1, use_scratch, 9));
+    assert_status(tern_triple_open_writer(&w, &made, "triple", &triple_desc), TERN_OK);
+    tern_triple_publish(&w);
+    assert_status(tern_pool_open(&pool, &made, "pool", &pool_desc), TERN_OK);
+    assert_status(tern_pool_alloc(&pool, &h, &item), TERN_OK);
+    assert_status(tern_bell_open(&bell, &made, "bell", &bell_desc), TERN_OK);
+    assert_true(tern_bell_ring(&bell, 40));
+    shm_fd = tern_shm_fd(&made);
+    arena = arena_of(shm_fd, SIZE);
+    return 0;
+}
+
+static int drop_region(void **state)
+{
+    (void)state;
+    arena_drop(&arena);
+    tern_shm_close(&made);
+    return tern_shm_unlink(shm_name);
+}
+
+static void forget_name(void)
+{
+    tern_shm_unlink(shm_name);
+}
+
+static void tell(const char *what)
+{
+    print_message("# %s: %llu calls, %llu of them accepted and used\n", what, (unsigned long long)now.tried,
+                  (unsigned long long)now.accepted);
+    assert_true(now.accepted > 1000 && now.tried - now.accepted > 1000);
+}
+
+static void corruption_of_any_word_of_a_region(void **state)
+{
+    (void)state;
+    now.tried = now.accepted = 0;
+    assert_true(header_end >= sizeof(struct tern_region_shared) + MAX_OBJECTS * sizeof(struct tern_region_entry)
+                              + MAX_PEERS * sizeof(struct tern_region_peer));
+    corrupt_words(rows, sizeof rows / sizeof *rows, "region", &arena, 0, header_end,
+                  geometry_of("tern_region_shared", 0), MAX_OBJECTS);
+    tell("region");
+}
+
+static void corruption_of_any_word_of_an_object_in_a_region(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < OBJECTS; i++) {
+        tern_object object;
+        now.tried = now.accepted = 0;
+        assert_status(tern_region_find(&made, objects[i].name, objects[i].type, &object), TERN_OK);
+        size_t begin = (size_t)object.offset_bytes, end = begin + (size_t)object.size_bytes;
+        struct geometry geometry = geometry_of(objects[i].structure, begin);
+        if (i == 0) end = begin + sizeof(struct tern_ring_shared);
+        corrupt_words(rows, sizeof rows / sizeof *rows, objects[i].name, &arena, begin, end, geometry, 8);
+        tell(objects[i].name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(corruption_covers_every_call_that_takes_a_region),
+        cmocka_unit_test_setup_teardown(corruption_of_any_word_of_a_region, make_region, drop_region),
+        cmocka_unit_test_setup_teardown(corruption_of_any_word_of_an_object_in_a_region, make_region, drop_region),
+    };
+    now.clean = forget_name;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
