@@ -9,7 +9,7 @@
 #include <tern/tern.h>
 #include <unistd.h>
 
-static const tern_region_desc REGION = { 0x5e551015, 8, 4, TERN_DOMAIN_WORKER };
+static const tern_region_desc REGION = { 0x5e551015, 16, 4, TERN_DOMAIN_WORKER };
 static const tern_attach_desc ATTACH = { 0x5e551015, TERN_DOMAIN_WORKER };
 static const tern_ring_desc RING = { 8, 16, TERN_RING_WAITABLE };
 static const tern_ring_desc SEQUENCED = { 8, 16, TERN_RING_WAITABLE | TERN_RING_SEQUENCED };
@@ -71,12 +71,39 @@ static void many(void)
     need(tern_pool_free(&pool, h) == TERN_DEFERRED, "free");
 }
 
-/* At work until it is killed. */
+static void ready(void)
+{
+    need(puts("ready") >= 0 && fflush(stdout) == 0, "stdout");
+}
+
+/* Both ends of objects of its own, and the pool: at work until it is killed. */
 static void churn(void)
 {
-    tern_handle h[6];
+    static tern_ring_producer p;
+    static tern_ring_consumer c;
+    static tern_stream_producer sp;
+    static tern_stream_consumer sc;
+    static tern_triple_writer w;
+    static tern_triple_reader r;
+    tern_handle h[6] = { { 0, 0 } };
     void *item;
-    for (;;) {
+    const void *record;
+    uint32_t length, kind;
+    need(tern_ring_open_producer(&p, &region, "busy-ring", &SEQUENCED) == TERN_OK, "ring");
+    need(tern_ring_open_consumer(&c, &region, "busy-ring", &SEQUENCED) == TERN_OK, "ring");
+    need(tern_stream_open_producer(&sp, &region, "busy-stream", &STREAM) == TERN_OK, "stream");
+    need(tern_stream_open_consumer(&sc, &region, "busy-stream", &STREAM) == TERN_OK, "stream");
+    need(tern_triple_open_writer(&w, &region, "busy-triple", &TRIPLE) == TERN_OK, "triple");
+    need(tern_triple_open_reader(&r, &region, "busy-triple", &TRIPLE) == TERN_OK, "triple");
+    ready();
+    for (uint64_t turn = 0;; turn++) {
+        while (tern_ring_push(&p, &turn)) {}
+        for (uint64_t popped; tern_ring_pop(&c, &popped);) {}
+        while (tern_stream_send(&sp, 1, h, (uint32_t)(turn % sizeof h))) {}
+        for (; (record = tern_stream_peek(&sc, &length, &kind)) != NULL;) tern_stream_release(&sc);
+        memset(tern_triple_back(&w), (int)turn, 64);
+        (void)tern_triple_publish(&w);
+        (void)tern_triple_update(&r);
         for (int i = 0; i < 6; i++) {
             need(tern_pool_alloc(&pool, &h[i], &item) == TERN_OK, "alloc");
             need(tern_pool_pin(&pool, h[i]) == item, "pin");
@@ -88,11 +115,6 @@ static void churn(void)
     }
 }
 
-static void ready(void)
-{
-    need(puts("ready") >= 0 && fflush(stdout) == 0, "stdout");
-}
-
 static void work(const char *what)
 {
     tern_object object;
@@ -101,10 +123,8 @@ static void work(const char *what)
     else if (strcmp(what, "many") == 0) many();
     else if (strcmp(what, "claim") == 0)
         need(tern_region_claim(&region, "half", TERN_TYPE_RING, 4096, &object) == TERN_OK, "claim");
-    else if (strcmp(what, "churn") == 0) {
-        ready();
-        churn();
-    } else need(false, what);
+    else if (strcmp(what, "churn") == 0) churn();
+    else need(false, what);
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,7 @@ from harness import (EXIT_FAILED, EXIT_USAGE, contains, equal, finish, joined, m
 
 VICTIM = sys.argv[2]
 EXIT_REPAIRABLE = 8
-HEADER_BYTES, ENTRY_BYTES, PEER_BYTES, OBJECTS, PEERS = 256, 128, 512, 8, 4
+HEADER_BYTES, ENTRY_BYTES, PEER_BYTES, OBJECTS, PEERS = 256, 128, 512, 16, 4
 TABLES_END = HEADER_BYTES + OBJECTS * ENTRY_BYTES + PEERS * PEER_BYTES
 SEED = random.SystemRandom().randrange(1 << 32)
 
@@ -174,9 +174,9 @@ def each_word_of_the_tables_changed():
     print(f"# seed {SEED}")
     seen = {}
     pool = place_of(sound, "pool")
-    # of a peer its slot's word, what stands before its holds, and some of them
+    # 7 entries are in use. Of a peer its slot's word, what stands before its holds, and some of them
     peers = HEADER_BYTES + OBJECTS * ENTRY_BYTES
-    words = [*range(0, 152, 4), *range(HEADER_BYTES, peers, 4), *range(peers, peers + 96, 4),
+    words = [*range(0, 152, 4), *range(HEADER_BYTES, HEADER_BYTES + 8 * ENTRY_BYTES, 4), *range(peers, peers + 96, 4),
              *range(peers + 96, TABLES_END, 60), *range(pool, pool + 40, 4), pool + 128, pool + 256, pool + 384]
     for offset in words:
         content = bytearray(sound)

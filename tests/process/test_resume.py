@@ -218,6 +218,11 @@ def dead_sender_of_a_pipe_its_source_goes_on_later():
     contains(err, "bytes 50000 to 79999 are missing")
     equal(content_of(target), content[:50000])
     cat.wait()
+    receiver = start("recv", "--resume", name, target)
+    code, _, err = run("send", "--resume", "--offset", "80000", name, source)   # the same from a file
+    equal(code, EXIT_DISAGREE, err)
+    contains(err, "bytes 50000 to 79999 are missing")
+    equal(finish(receiver)[0], EXIT_DISAGREE)
     # from there, and from before: the bytes that are there already are skipped
     for offset in (50000, 20000):
         os.truncate(target, 50000)
@@ -229,6 +234,11 @@ def dead_sender_of_a_pipe_its_source_goes_on_later():
         cat.stdout.close()
         cat.wait()
         equal(code, 0, err)
+        equal(finish(receiver)[0], 0)
+        equal(content_of(target), content)
+        os.truncate(target, 60000)
+        receiver = start("recv", "--resume", name, target)
+        equal(run("send", "--resume", "--offset", str(offset), name, tail)[0], 0)
         equal(finish(receiver)[0], 0)
         equal(content_of(target), content)
 
