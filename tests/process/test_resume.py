@@ -46,7 +46,7 @@ class Pair:
     def __init__(self, seed, by_pipe):
         self.random = random.Random(seed)
         self.by_pipe = by_pipe
-        self.kills = self.rounds = self.resumed = 0
+        self.kills = self.rounds = self.resumed = self.alone = 0
         self.error = None
 
     def begin(self, side):
@@ -83,14 +83,20 @@ class Pair:
         self.running, done = {}, set()
         for side in ("send", "recv"):
             self.begin(side)
-        before, end = self.kills, time.monotonic() + PATIENCE_S
+        before, end, lonely_s = self.kills, time.monotonic() + PATIENCE_S, None
         while done != {"send", "recv"}:
             if time.monotonic() > end:
-                raise AssertionError(f"no end of {self.name}: {size_of(self.target)} of {size} bytes")
+                raise AssertionError(f"no end of {self.name}: {size_of(self.target)} of {size} bytes, ended: {done}, "
+                                     f"{run('doctor', self.name)}")
             time.sleep(self.random.uniform(0, 0.03))
             if self.kills - before < most_kills:
                 for side in self.random.choice([("send",), ("recv",), ("send", "recv"), ("recv", "send")]):
                     self.kill(side)
+            # one was killed as it ended, and the other one knew already: as told in the help, it is started again
+            lonely_s = (lonely_s or time.monotonic()) if len(done) == 1 else None
+            if lonely_s and time.monotonic() - lonely_s > 3:
+                self.alone += 1
+                self.begin(done.pop())
             if self.random.random() < 0.5:
                 time.sleep(self.random.uniform(0, 0.02))
             for side in ("send", "recv"):
@@ -131,7 +137,7 @@ def pairs_that_are_killed_end_with_whole_files():
         thread.join()
     for pair in pairs:
         print(f"# {'pipe' if pair.by_pipe else 'file'}: {pair.rounds} transfers, {pair.kills} kills, "
-              f"{pair.resumed} resumed files (--seed {SEED})", flush=True)
+              f"{pair.resumed} resumed files, {pair.alone} left alone (--seed {SEED})", flush=True)
         if pair.error:
             raise pair.error
         equal(pair.kills > 0 and pair.rounds > 0, True, "kills and rounds")
@@ -329,6 +335,33 @@ def complete_file_is_confirmed_again():
     contains(out, '"resumed_at": 1000000')
 
 
+def receiver_waits_for_a_sender_that_died_before_it_knew():
+    content, target, name = numbered(30000), new_target(), new_name()
+    source = file_of(content)
+    sender = start("send", "--resume", name, source)
+    joined(name, "send")
+    sender.send_signal(signal.SIGSTOP)
+    receiver = start("recv", "--resume", name, target)
+    joined(name, "recv")
+    # the sender's turn, as short as can be, until all was sent; then it is gone
+    while size_of(target) < len(content):
+        sender.send_signal(signal.SIGCONT)
+        time.sleep(0.0005)
+        sender.send_signal(signal.SIGSTOP)
+        time.sleep(0.02)
+    sender.kill()
+    sender_code = sender.wait()
+    if sender_code == 0:   # it was faster: nothing to see
+        equal(finish(receiver)[0], 0)
+        return
+    code, _, err = run("send", "--resume", name, source)
+    equal(code, 0, err)
+    code, _, err = finish(receiver)
+    equal(code, 0, err)
+    contains(err, "the sender died")
+    equal(content_of(target), content)
+
+
 def receivers_of_one_file_are_refused():
     target, name, other = new_target(), new_name(), new_name()
     receiver = start("recv", "--resume", name, target)
@@ -357,4 +390,5 @@ def wrong_use_of_resume():
 main([pairs_that_are_killed_end_with_whole_files, pipe_of_a_living_sender_loses_nothing, bytes_that_no_one_has_are_named,
       dead_sender_of_a_pipe_its_source_goes_on_later, pipe_that_a_dead_sender_has_read_from_is_not_taken_for_its_start,
       file_of_something_else_is_not_continued, waits_that_end_say_what_is_missing, sides_without_resume_are_told_apart,
-      complete_file_is_confirmed_again, receivers_of_one_file_are_refused, wrong_use_of_resume])
+      complete_file_is_confirmed_again,
+      receiver_waits_for_a_sender_that_died_before_it_knew, receivers_of_one_file_are_refused, wrong_use_of_resume])

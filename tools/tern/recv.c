@@ -147,6 +147,22 @@ static int receive_all(transfer *t, int fd)
     }
 }
 
+/* With --resume: who ends is sure that the sender knows. One that died before it could is started again, and
+ * would wait for us. @return the exit code */
+static int await_leave(transfer *t)
+{
+    while (transfer_peer_is_alive(t)) {
+        if (transfer_signal()) {
+            complain("%s is complete; interrupted before the sender had left", t->options.file);
+            return 128 + transfer_signal();
+        }
+        usleep(500);
+    }
+    if (transfer_peer_has_left(t)) return EXIT_OK;
+    complain("%s is complete, and the sender died before it knew", t->options.file);
+    return EXIT_PEER_DIED;
+}
+
 /* Everything is written: make sure of it, then let the sender know. The name goes before the
  * confirmation: when the sender ends, nothing is left. */
 static int confirm(transfer *t, int fd)
@@ -161,10 +177,10 @@ static int confirm(transfer *t, int fd)
         if (errno != EINTR) return output_failed(t, errno);
     }
     /* close tells of writes that a network file system failed to keep */
-    if (fd != STDOUT_FILENO && close(fd) != 0 && errno != EINTR) return output_failed(t, errno);
+    if (!t->options.resume && fd != STDOUT_FILENO && close(fd) != 0 && errno != EINTR) return output_failed(t, errno);
     transfer_remove_name(t);
     transfer_tell(t, OUTCOME_DONE);
-    return EXIT_OK;
+    return t->options.resume ? await_leave(t) : EXIT_OK;
 }
 
 /* From one sender. @return the exit code */
@@ -218,9 +234,9 @@ const command command_recv = {
     "  --json              print a summary as JSON (where --sum prints)\n"
     "  -q, --quiet         no progress line (there is one only on a terminal)\n"
     "  -h, --help          this text\n\n"
-    "With --resume kill -9 of either side costs nothing: start it again. When FILE was complete and the\n"
-    "sender died without knowing, start both again: they end at once. FILE is synced to its disk when it\n"
-    "is complete, not before: after a power failure compare sums, or begin anew.\n\n"
+    "With --resume kill -9 of either side costs nothing: start it again. A side that waits although the\n"
+    "other one ended well (killed as it ended itself): start both again, they end at once. FILE is synced to\n"
+    "its disk when it is complete, not before: after a power failure compare sums, or begin anew.\n\n"
     "Exit codes: 0 complete; 1 failed here; 2 wrong use; 3 the sender was killed;\n"
     "4 the sender gave up; 5 timeout; 6 NAME has a live receiver; 7 bytes do not agree;\n"
     "128+N ended by signal N; 141 the output was closed. What came before is kept.\n",

@@ -238,6 +238,15 @@ bool transfer_peer_is_alive(const transfer *t)
     return side_is_held(&t->region, other(t->side));
 }
 
+bool transfer_peer_has_left(const transfer *t)
+{
+    tern_object bytes;
+    tern_role_info roles[2];
+    if (tern_region_find(&t->region, "bytes", TERN_TYPE_RING, &bytes) != TERN_OK) return false;
+    tern_peer_roles(&t->region, &bytes, roles);
+    return roles[other(t->side)].peer == 0 && !roles[other(t->side)].is_dead;
+}
+
 bool transfer_name_is_ours(const transfer *t)
 {
     return tern_shm_name_is_current(&t->region, t->name);

@@ -95,6 +95,9 @@ bool transfer_name_is_ours(const transfer *t);
 /* Whether a live process has the peer's end. */
 bool transfer_peer_is_alive(const transfer *t);
 
+/* Whether the peer gave up its end by itself, alive. */
+bool transfer_peer_has_left(const transfer *t);
+
 /* Remove a name of any region or file, after whoever stands in its gate. @return as tern_shm_unlink() */
 tern_status transfer_remove(const char *name);
 
