@@ -12,8 +12,8 @@ import threading
 import time
 
 from harness import (EXIT_BUSY, EXIT_DISAGREE, EXIT_FAILED, EXIT_PEER_DIED, EXIT_PEER_ENDED, EXIT_TIMEOUT, EXIT_USAGE,
-                     PATIENCE_S, contains, equal, file_of, finish, folder, joined, left_in_shm, main, new_name, run,
-                     sha256_of_file, show, start, until)
+                     PATIENCE_S, contains, equal, file_of, finish, folder, joined, left_in_shm, main, new_name, pushed, run,
+                     sha256_of_file, start, until)
 
 SEED = int(sys.argv[sys.argv.index("--seed") + 1]) if "--seed" in sys.argv else random.SystemRandom().randrange(1 << 32)
 MINUTES = float(sys.argv[sys.argv.index("--minutes") + 1]) if "--minutes" in sys.argv else 0.1
@@ -337,28 +337,23 @@ def complete_file_is_confirmed_again():
 
 def receiver_waits_for_a_sender_that_died_before_it_knew():
     content, target, name = numbered(30000), new_target(), new_name()
-    source = file_of(content)
-    sender = start("send", "--resume", name, source)
-    joined(name, "send")
-    sender.send_signal(signal.SIGSTOP)
+    read_end, write_end = os.pipe()
+    sender = start("send", "--resume", name, stdin=read_end)
+    os.close(read_end)
     receiver = start("recv", "--resume", name, target)
-    joined(name, "recv")
-    # the sender's turn, as short as can be, until all was sent; then it is gone
-    while size_of(target) < len(content):
-        sender.send_signal(signal.SIGCONT)
-        time.sleep(0.0005)
-        sender.send_signal(signal.SIGSTOP)
-        time.sleep(0.02)
+    os.write(write_end, content)
+    until(lambda: size_of(target) == len(content), "all bytes")
+    receiver.send_signal(signal.SIGSTOP)
+    os.close(write_end)
+    until(lambda: pushed(name, "end") == 2, "the sender's last note")
     sender.kill()
-    sender_code = sender.wait()
-    if sender_code == 0:   # it was faster: nothing to see
-        equal(finish(receiver)[0], 0)
-        return
-    code, _, err = run("send", "--resume", name, source)
+    sender.wait()
+    receiver.send_signal(signal.SIGCONT)
+    code, _, err = run("send", "--resume", name, file_of(content))
     equal(code, 0, err)
     code, _, err = finish(receiver)
     equal(code, 0, err)
-    contains(err, "the sender died")
+    contains(err, "is complete, and the sender died before it knew")
     equal(content_of(target), content)
 
 
