@@ -103,7 +103,7 @@ tern_status tern__peer_join(tern_region *region)
         for (uint32_t slot = 0; slot < region->max_peers; slot++)
             if (peer_take(region, slot)) return TERN_OK;
         /* a slot may be a dead peer's */
-        if (tern__peer_bury_all(region, NULL) == TERN_ERR_STATE) break;
+        (void)tern__peer_bury_all(region, &region->recovery);
     }
     return TERN_ERR_FULL;
 }

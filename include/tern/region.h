@@ -138,6 +138,7 @@ typedef struct tern_region {
     struct tern_region_shared *shared;
     struct tern_region_entry *directory;
     struct tern_region_peer *peers;
+    tern_recovery recovery;  /* public, read only: shm.h: whom the attach buried, see peer.h */
 } tern_region;
 
 /** An object in a region. */

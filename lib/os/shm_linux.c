@@ -79,7 +79,8 @@ static tern_status shm_map_and_attach(tern_region *region, int fd, size_t size_b
     }
     region->mapping_size_bytes = size_bytes;
     region->generation = tern__fork_generation;
-    (void)tern__peer_bury_all(region, NULL);   /* whoever comes gives back what the dead had */
+    /* whoever comes gives back what the dead had, unless it had to make room for itself by that */
+    if (region->recovery.peers == 0) (void)tern__peer_bury_all(region, &region->recovery);
     return TERN_OK;
 }
 

@@ -9,7 +9,7 @@ import struct
 from harness import (EXIT_FAILED, contains, equal, file_of, finish, joined, left_in_shm, main, new_name, path_of, run, start)
 
 HEADER_BYTES, ENTRY_BYTES, PEER_BYTES, RING_BYTES = 256, 128, 512, 384
-FIRST_OBJECT = HEADER_BYTES + 4 * ENTRY_BYTES + 4 * PEER_BYTES   # of a transfer's region
+FIRST_OBJECT = HEADER_BYTES + 4 * ENTRY_BYTES + 16 * PEER_BYTES   # of a transfer's region
 
 
 def waiting_sender(capacity="64K"):

@@ -221,7 +221,7 @@ def region_of_another_program_is_left_alone():
     joined(name, "send")
     path = f"/dev/shm/tern.{name}"
     with open(path, "rb") as file:
-        header = bytearray(file.read(8192))
+        header = bytearray(file.read(16384))
     sender.terminate()
     finish(sender)
     header[24] ^= 1                                  # session

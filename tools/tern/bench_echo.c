@@ -134,10 +134,12 @@ static bool open_rings(struct echo *e)
 {
     tern_ring_desc desc = message_ring_desc(64, e->by == CARRIER_RING_SLEEP ? TERN_RING_WAITABLE : 0);
     size_t size = tern_region_size(NULL) + 2 * tern_region_object_size(tern_ring_size(&desc));
-    tern_ring_producer maker;
+    tern_ring_producer maker = { 0 };
     tern_status status = tern_shm_create(&e->region, NULL, size, NULL);
     if (status == TERN_OK) status = tern_ring_open_producer(&maker, &e->region, "there", &desc);
+    tern_ring_detach_producer(&maker);   /* the ends are the two processes' to take */
     if (status == TERN_OK) status = tern_ring_open_producer(&maker, &e->region, "back", &desc);
+    tern_ring_detach_producer(&maker);
     if (status == TERN_OK && (e->shared = tern_shm_share(&e->region)) >= 0) return true;
     complain("no shared memory: %s", status == TERN_OK ? strerror(errno) : tern_status_text(status));
     return false;

@@ -78,10 +78,11 @@ struct stream {
 static bool open_ring(struct stream *s, uint64_t capacity_bytes)
 {
     tern_ring_desc desc = { 1, (uint32_t)capacity_bytes, TERN_RING_WAITABLE };
-    tern_ring_producer maker;
+    tern_ring_producer maker = { 0 };
     size_t size = tern_region_size(NULL) + tern_region_object_size(tern_ring_size(&desc));
     tern_status status = tern_shm_create(&s->region, NULL, size, NULL);
     if (status == TERN_OK) status = tern_ring_open_producer(&maker, &s->region, "bytes", &desc);
+    tern_ring_detach_producer(&maker);   /* the end is the sender's to take */
     if (status == TERN_OK && (s->shared = tern_shm_share(&s->region)) >= 0) return true;
     complain("no shared memory: %s", status == TERN_OK ? strerror(errno) : tern_status_text(status));
     return false;

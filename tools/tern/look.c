@@ -41,6 +41,20 @@ static int64_t made(int fd)
     return times.stx_mask & STATX_BTIME ? times.stx_btime.tv_sec : times.stx_mtime.tv_sec;
 }
 
+/* A peer may have left between our copy of its slot and the look at its lock, and would pass for dead. It
+ * frees its slot before it lets go of the lock: so a slot that is copied once the lock is gone tells. */
+static tern_status settle_peers(look *l)
+{
+    uint32_t cursor = 0;
+    tern_peer_info peer;
+    while (tern_peer_next(&l->region, &cursor, &peer)) {
+        if (peer.is_alive) continue;
+        uint64_t offset = (uint64_t)((unsigned char *)&l->region.peers[peer.peer - 1] - l->copy);
+        if (!copy_part(l, offset, sizeof(struct tern_region_peer))) return TERN_ERR_MEMORY;
+    }
+    return TERN_OK;
+}
+
 static tern_status begin(look *l, const char *name)
 {
     char path[TERN_SHM_NAME_MAX + 32];
@@ -69,7 +83,10 @@ static tern_status begin(look *l, const char *name)
     uint64_t heap_offset = l->info.size_bytes - l->info.heap_size_bytes;
     if (!copy_part(l, sizeof(struct tern_region_shared), heap_offset - sizeof(struct tern_region_shared)))
         return TERN_ERR_MEMORY;
-    return tern_region_look(&l->region, l->copy, l->copy_size_bytes);
+    status = tern_region_look(&l->region, l->copy, l->copy_size_bytes);
+    if (status != TERN_OK) return status;
+    l->region.fd = l->fd;   /* the kernel tells who lives by the locks on the file; asking needs no right to write */
+    return settle_peers(l);
 }
 
 tern_status look_begin(look *l, const char *name)

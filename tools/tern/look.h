@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* look.h: a region seen from outside.
  *
+ * Its peers' lives are asked of the kernel by way of the file, which is opened for reading only.
+ *
  * The headers are copied into private memory and looked at there: a region that is damaged,
  * truncated or truncated while we look gives a status and never a SIGBUS. */
 #ifndef TERN_LOOK_H
@@ -28,5 +30,9 @@ tern_status look_begin(look *l, const char *name);
 tern_status look_copy(look *l, const tern_object *object, uint64_t offset_bytes, size_t size_bytes);
 
 void look_end(look *l);
+
+/* The names of all regions and of what stands in their place (names_list.c). False after a message. */
+bool names_list(char ***names, size_t *count);
+void names_free(char **names, size_t count);
 
 #endif

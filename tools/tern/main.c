@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &command_send, &command_recv, &command_ls, &command_show, &command_rm, &command_layout, &command_bench,
+    &command_send, &command_recv, &command_ls, &command_top, &command_show, &command_doctor, &command_rm, &command_layout,
+    &command_bench,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -18,7 +19,8 @@ static const char exit_codes[] =
     "  4    the other side gave up: it was interrupted, or its file failed\n"
     "  5    nobody came within --timeout\n"
     "  6    a live process already sends (receives) under this name\n"
-    "  7    bytes were lost or changed on the way\n"
+    "  7    bytes were lost or changed on the way, or are missing\n"
+    "  8    doctor: the region is repairable\n"
     "  128+N  ended by signal N, so 130 for Ctrl-C; 141 if the output of recv was closed\n";
 
 static int print_overview(void)

@@ -3,32 +3,11 @@
 #include "look.h"
 #include "transfer.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* ---- ls --------------------------------------------------------------------------------- */
-
-/* Where names live and what their files begin with: the library says it in one path. */
-static bool split_path(char *folder, size_t folder_size_bytes, const char **prefix)
-{
-    if (tern_shm_path("x", folder, folder_size_bytes) != TERN_OK) return false;
-    char *slash = strrchr(folder, '/');
-    if (!slash) return false;
-    *slash = '\0';
-    slash[strlen(slash + 1)] = '\0';   /* the x */
-    *prefix = slash + 1;
-    return true;
-}
-
-static const char *prefix_of_filter = "";
-
-static int has_prefix(const struct dirent *entry)
-{
-    return strncmp(entry->d_name, prefix_of_filter, strlen(prefix_of_filter)) == 0;
-}
 
 static uint32_t count_objects(const look *l)
 {
@@ -79,8 +58,8 @@ static int run_ls(int argc, char **argv)
 {
     static const struct option longs[] = { { "help", no_argument, NULL, 'h' }, { "json", no_argument, NULL, OPTION_JSON },
                                            { NULL, 0, NULL, 0 } };
-    char folder[TERN_SHM_NAME_MAX + 32];
-    struct dirent **entries;
+    char **names;
+    size_t count;
     json j = { stdout, 0, false };
     bool as_json = false;
     for (int option; (option = option_next(&command_ls, argc, argv, ":h", longs)) != -1;) {
@@ -88,19 +67,11 @@ static int run_ls(int argc, char **argv)
         as_json = true;
     }
     if (optind < argc) return usage_error(&command_ls, "ls: takes no name; 'tern show %s' shows one", argv[optind]);
-    if (!split_path(folder, sizeof folder, &prefix_of_filter)) {
-        complain("named regions: %s", tern_status_text(TERN_ERR_UNSUPPORTED));
-        return EXIT_FAILED;
-    }
-    int count = scandir(folder, &entries, has_prefix, alphasort);
-    if (count < 0) {
-        complain("cannot list %s: %s", folder, strerror(errno));
-        return EXIT_FAILED;
-    }
+    if (!names_list(&names, &count)) return EXIT_FAILED;
     if (as_json) json_open(&j, NULL, '[');
     else if (count > 0) printf("%-24s %9s %8s %8s %8s  %s\n", "NAME", "SIZE", "OBJECTS", "CREATOR", "AGE", "STATE");
-    for (int i = 0; i < count; i++) {
-        const char *name = entries[i]->d_name + strlen(prefix_of_filter);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = names[i];
         look l;
         /* gone between listing and looking: not there */
         if (look_begin(&l, name) != TERN_ERR_NOT_FOUND) {
@@ -108,9 +79,8 @@ static int run_ls(int argc, char **argv)
             else list_line(name, &l);
         }
         look_end(&l);
-        free(entries[i]);
     }
-    free(entries);
+    names_free(names, count);
     if (as_json) json_close(&j, ']');
     return output_ends_well() ? EXIT_OK : EXIT_FAILED;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,20 +15,58 @@
 /* How long a blocked output may hold us once the sender has failed. */
 #define STALLED_NS UINT64_C(2000000000)
 
+#define LOCK_TRIES 500   /* of 2 ms, in which a receiver that was killed is surely gone */
+
 /* Not emptied yet: a name that is refused must not cost the file. */
-static int open_output(const char *file)
+static int open_output(const transfer_options *o)
 {
-    int fd = strcmp(file, "-") == 0 ? STDOUT_FILENO : open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    int mode = o->resume ? O_RDWR : O_WRONLY;
+    int fd = strcmp(o->file, "-") == 0 ? STDOUT_FILENO : open(o->file, mode | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0 || fcntl(fd, F_GETFL) < 0) {
-        complain("cannot write %s: %s", file, strerror(errno));
+        complain("cannot write %s: %s", o->file, strerror(errno));
         return -1;
     }
     return fd;
 }
 
+/* Of a file that is gone on with: its length, and what its last block hashes to, for the HELLO. The lock makes
+ * sure that a predecessor that was killed writes no more. @return EXIT_OK or, after a message, why not */
+static int measure_output(transfer *t, int fd)
+{
+    unsigned char block[TRANSFER_BLOCK_BYTES];
+    struct stat info;
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EINTR && (errno != EWOULDBLOCK || tries > LOCK_TRIES)) {
+            complain("%s: %s", t->options.file, errno == EWOULDBLOCK ? "another receiver writes it" : strerror(errno));
+            return EXIT_BUSY;
+        }
+        usleep(2000);
+    }
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        complain("%s is no regular file: --resume cannot go on with it", t->options.file);
+        return EXIT_FAILED;
+    }
+    uint64_t size_bytes = (uint64_t)info.st_size;
+    size_t count = size_bytes < sizeof block ? (size_t)size_bytes : sizeof block;
+    if (t->digested > size_bytes) {   /* somebody cut it while we waited */
+        complain("%s became shorter: --sum cannot be told", t->options.file);
+        return EXIT_FAILED;
+    }
+    if (!transfer_read_at(fd, block, count, size_bytes - count) || lseek(fd, 0, SEEK_END) != info.st_size) {
+        complain("cannot read %s: %s", t->options.file, strerror(errno));
+        return EXIT_FAILED;
+    }
+    if (!transfer_sum_file(t, fd, 0, size_bytes)) return EXIT_FAILED;
+    t->bytes = t->hello.bytes = size_bytes;
+    t->hello.hashed_bytes = count;
+    transfer_hash(block, count, t->hello.hash);
+    return EXIT_OK;
+}
+
 static bool empty_output(const transfer *t, int fd)
 {
     struct stat info;
+    if (t->options.resume) return true;
     if (fd == STDOUT_FILENO || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || ftruncate(fd, 0) == 0) return true;
     complain("cannot write %s: %s", t->options.file, strerror(errno));
     return false;
@@ -77,7 +116,7 @@ static int check_stalled(transfer *t, uint64_t *since_ns)
     int code = transfer_interrupted(t);
     if (code >= 0) return code;
     /* a sender that failed gets its last bytes delivered, but not for ever into a pipe that nobody reads */
-    if (!transfer_peer_ended(t)) return -1;
+    if (!transfer_peer_ended(t) || t->options.resume) return -1;
     if (*since_ns == 0) *since_ns = tern_now_ns();
     return tern_now_ns() - *since_ns < STALLED_NS ? -1 : transfer_peer_gone(t);
 }
@@ -108,6 +147,22 @@ static int receive_all(transfer *t, int fd)
     }
 }
 
+/* With --resume: who ends is sure that the sender knows. One that died before it could is started again, and
+ * would wait for us. @return the exit code */
+static int await_leave(transfer *t)
+{
+    while (transfer_peer_is_alive(t)) {
+        if (transfer_signal()) {
+            complain("%s is complete; interrupted before the sender had left", t->options.file);
+            return 128 + transfer_signal();
+        }
+        usleep(500);
+    }
+    if (transfer_peer_has_left(t)) return EXIT_OK;
+    complain("%s is complete, and the sender died before it knew", t->options.file);
+    return EXIT_PEER_DIED;
+}
+
 /* Everything is written: make sure of it, then let the sender know. The name goes before the
  * confirmation: when the sender ends, nothing is left. */
 static int confirm(transfer *t, int fd)
@@ -117,11 +172,31 @@ static int confirm(transfer *t, int fd)
         transfer_tell(t, OUTCOME_DISAGREE);
         return EXIT_DISAGREE;
     }
+    /* who goes on after a death wants to be sure of what is there, be the machine's end the next */
+    while (t->options.resume && fsync(fd) != 0) {
+        if (errno != EINTR) return output_failed(t, errno);
+    }
     /* close tells of writes that a network file system failed to keep */
-    if (fd != STDOUT_FILENO && close(fd) != 0 && errno != EINTR) return output_failed(t, errno);
+    if (!t->options.resume && fd != STDOUT_FILENO && close(fd) != 0 && errno != EINTR) return output_failed(t, errno);
     transfer_remove_name(t);
     transfer_tell(t, OUTCOME_DONE);
-    return EXIT_OK;
+    return t->options.resume ? await_leave(t) : EXIT_OK;
+}
+
+/* From one sender. @return the exit code */
+static int receive_once(transfer *t, int fd)
+{
+    int code = t->options.resume ? measure_output(t, fd) : EXIT_OK;
+    if (code == EXIT_OK) code = transfer_join(t);
+    if (code == EXIT_OK && !empty_output(t, fd)) {
+        transfer_tell(t, OUTCOME_OUTPUT_FAILED);
+        code = EXIT_FAILED;
+    }
+    if (code == EXIT_OK) code = transfer_meet(t);
+    if (code != EXIT_OK) return code;
+    transfer_began(t);
+    code = receive_all(t, fd);
+    return code < 0 ? confirm(t, fd) : code;
 }
 
 static int run_recv(int argc, char **argv)
@@ -132,20 +207,13 @@ static int run_recv(int argc, char **argv)
     t.side = SIDE_RECEIVER;
     int code = transfer_parse(&t, argc, argv);
     if (code >= 0) return code;
-    int fd = open_output(t.options.file);
+    int fd = open_output(&t.options);
     if (fd < 0) return EXIT_FAILED;
 
     transfer_catch_signals();
-    code = transfer_join(&t);
-    if (code == EXIT_OK && !empty_output(&t, fd)) {
-        transfer_tell(&t, OUTCOME_OUTPUT_FAILED);
-        code = EXIT_FAILED;
-    }
-    if (code == EXIT_OK) code = transfer_meet(&t);
-    if (code == EXIT_OK) {
-        code = receive_all(&t, fd);
-        if (code < 0) code = confirm(&t, fd);
-    }
+    do {
+        code = receive_once(&t, fd);
+    } while (transfer_goes_on(&t, code));
     if (t.joined) tern_ring_close_consumer(&t.bytes_in);   /* wakes a sender that sleeps */
     code = transfer_report(&t, code);
     transfer_leave(&t);
@@ -156,6 +224,9 @@ const command command_recv = {
     "recv", "[OPTIONS] NAME [FILE]", "Receive from 'tern send NAME' into FILE or standard output",
     "Either side may be started first. NAME is gone when the transfer is complete.\n\n"
     "Options:\n"
+    "  --resume            keep what FILE has and receive the rest; outlive a sender that is killed: wait\n"
+    "                      for 'tern send --resume' and go on. A file that is not the beginning of\n"
+    "                      what is sent is refused (its last 64 KiB are compared) and left as it is\n"
     "  --sum               print the SHA-256 of what was received, as sha256sum does\n"
     "                      (on standard error if the bytes go to standard output)\n"
     "  --capacity BYTES    of the ring, if this side comes first (default 4M; K, M, G)\n"
@@ -163,6 +234,9 @@ const command command_recv = {
     "  --json              print a summary as JSON (where --sum prints)\n"
     "  -q, --quiet         no progress line (there is one only on a terminal)\n"
     "  -h, --help          this text\n\n"
+    "With --resume kill -9 of either side costs nothing: start it again. A side that waits although the\n"
+    "other one ended well (killed as it ended itself): start both again, they end at once. FILE is synced to\n"
+    "its disk when it is complete, not before: after a power failure compare sums, or begin anew.\n\n"
     "Exit codes: 0 complete; 1 failed here; 2 wrong use; 3 the sender was killed;\n"
     "4 the sender gave up; 5 timeout; 6 NAME has a live receiver; 7 bytes do not agree;\n"
     "128+N ended by signal N; 141 the output was closed. What came before is kept.\n",

@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bytes of the file that are locked: beyond any region, out of the way of locks on its content. */
-#define LOCK_BASE (INT64_C(1) << 61)
-enum { LOCK_SIDE = 0 /* + side */, LOCK_GATE = 2 };
+/* The byte of the file that is locked: beyond any region and the library's own locks. */
+#define GATE_BYTE ((INT64_C(1) << 61) + 2)
 
 #define NAP_NS 2000000
 #define DAMAGED_TRIES 250      /* naps before a region that stays unfinished counts as damaged */
 #define GATE_TRIES 1000        /* naps before a gate that stays shut is forced by `tern rm` */
+#define BUSY_TRIES 500         /* naps in which a side that was killed is surely gone, with --resume */
 
 static void nap(void)
 {
@@ -23,34 +23,25 @@ static void nap(void)
     nanosleep(&time, NULL);    /* a signal may end it early: callers look at the flag */
 }
 
-static struct flock lock_of(int byte, short type)
+static bool gate_set(int fd, short type)
 {
     struct flock lock;
     memset(&lock, 0, sizeof lock);
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
-    lock.l_start = LOCK_BASE + byte;
+    lock.l_start = GATE_BYTE;
     lock.l_len = 1;
-    return lock;
-}
-
-static bool lock_try(int fd, int byte)
-{
-    struct flock lock = lock_of(byte, F_WRLCK);
     return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-static void lock_drop(int fd, int byte)
+static bool gate_enter(int fd)
 {
-    struct flock lock = lock_of(byte, F_UNLCK);
-    fcntl(fd, F_OFD_SETLK, &lock);
+    return gate_set(fd, F_WRLCK);
 }
 
-/* Whether another process holds it. In doubt yes: nobody's region is taken away on a guess. */
-static bool lock_is_held(int fd, int byte)
+static void gate_leave(int fd)
 {
-    struct flock lock = lock_of(byte, F_WRLCK);
-    return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    gate_set(fd, F_UNLCK);
 }
 
 /* tern_shm_name_is_current() for a file that is perhaps no region. */
@@ -81,7 +72,8 @@ static tern_ring_desc bytes_desc(uint64_t capacity_bytes)
     return desc;
 }
 
-static const tern_region_desc region_desc = { TRANSFER_SESSION, 4, 4, TERN_DOMAIN_WORKER };
+/* Peers: two sides, and those who look whether they may join. */
+static const tern_region_desc region_desc = { TRANSFER_SESSION, 4, 16, TERN_DOMAIN_WORKER };
 
 static size_t region_bytes(uint64_t capacity_bytes)
 {
@@ -129,6 +121,16 @@ static tern_status was_there(transfer *t, side s, bool *there)
     return status;
 }
 
+/* Whether a live process, which may be ours, has this side: its end of `bytes`. */
+static bool side_is_held(const tern_region *region, side s)
+{
+    tern_object bytes;
+    tern_role_info roles[2];
+    if (tern_region_find(region, "bytes", TERN_TYPE_RING, &bytes) != TERN_OK) return false;
+    tern_peer_roles(region, &bytes, roles);
+    return roles[s].peer != 0 && !roles[s].is_dead;
+}
+
 /* ---- Joining ------------------------------------------------------------------------------- */
 
 enum verdict { JOIN, REPLACE, BUSY, RETRY };
@@ -136,10 +138,9 @@ enum verdict { JOIN, REPLACE, BUSY, RETRY };
 /* What to do with a region. Called under its gate. */
 static enum verdict judge(transfer *t, tern_status *why)
 {
-    int fd = tern_shm_fd(&t->region);
     bool we_were = false, peer_was = false;
-    if (lock_is_held(fd, LOCK_SIDE + (int)t->side)) return BUSY;
-    bool peer_lives = lock_is_held(fd, LOCK_SIDE + (int)other(t->side));
+    if (side_is_held(&t->region, t->side)) return BUSY;
+    bool peer_lives = side_is_held(&t->region, other(t->side));
     *why = was_there(t, t->side, &we_were);
     if (*why == TERN_OK) *why = was_there(t, other(t->side), &peer_was);
     /* unreadable: its maker died half-way, unless someone lives in it */
@@ -151,10 +152,9 @@ static enum verdict judge(transfer *t, tern_status *why)
 /* Take our side of a region that awaits us, and say so. Called under its gate. */
 static tern_status take_side(transfer *t)
 {
-    struct note hello = { .outcome = OUTCOME_HELLO };
-    if (!lock_try(tern_shm_fd(&t->region), LOCK_SIDE + (int)t->side)) return TERN_ERR_BUSY;
     tern_status status = open_rings(t);
-    if (status == TERN_OK && !note_ring_push(&t->notes_out, &hello)) status = TERN_ERR_CORRUPT;
+    t->hello.outcome = OUTCOME_HELLO;
+    if (status == TERN_OK && !note_ring_push(&t->notes_out, &t->hello)) status = TERN_ERR_CORRUPT;
     return status;
 }
 
@@ -189,10 +189,11 @@ static int try_join(transfer *t, int *tries)
 {
     tern_status status = open_or_create(t);
     if (status == TERN_ERR_EXISTS) return -1;
-    if (status == TERN_ERR_NOT_READY && ++*tries < DAMAGED_TRIES) return -1;
+    /* FULL: many want to join at once */
+    if ((status == TERN_ERR_NOT_READY || status == TERN_ERR_FULL) && ++*tries < DAMAGED_TRIES) return -1;
     if (status != TERN_OK) return complain_of_open(t, status);
     int fd = tern_shm_fd(&t->region), code = -1;
-    if (lock_try(fd, LOCK_GATE)) {
+    if (gate_enter(fd)) {
         /* who had the gate before us may have removed the name */
         if (tern_shm_name_is_current(&t->region, t->name)) {
             enum verdict verdict = judge(t, &status);
@@ -201,6 +202,8 @@ static int try_join(transfer *t, int *tries)
                 code = status == TERN_OK ? EXIT_OK : complain_of_open(t, status);
             } else if (verdict == REPLACE) {
                 tern_shm_unlink(t->name);
+            } else if (verdict == BUSY && t->options.resume && ++*tries < BUSY_TRIES) {
+                /* a predecessor that was killed may not be gone quite yet */
             } else if (verdict == BUSY) {
                 complain("'%s' has a live %s already; choose another name", t->name, side_name(t->side));
                 code = EXIT_BUSY;
@@ -208,7 +211,7 @@ static int try_join(transfer *t, int *tries)
                 code = complain_of_open(t, status);
             }
         }
-        lock_drop(fd, LOCK_GATE);
+        gate_leave(fd);
     }
     if (code != EXIT_OK) tern_shm_close(&t->region);   /* drops the side too */
     return code;
@@ -232,7 +235,16 @@ int transfer_join(transfer *t)
 
 bool transfer_peer_is_alive(const transfer *t)
 {
-    return lock_is_held(tern_shm_fd(&t->region), LOCK_SIDE + (int)other(t->side));
+    return side_is_held(&t->region, other(t->side));
+}
+
+bool transfer_peer_has_left(const transfer *t)
+{
+    tern_object bytes;
+    tern_role_info roles[2];
+    if (tern_region_find(&t->region, "bytes", TERN_TYPE_RING, &bytes) != TERN_OK) return false;
+    tern_peer_roles(&t->region, &bytes, roles);
+    return roles[other(t->side)].peer == 0 && !roles[other(t->side)].is_dead;
 }
 
 bool transfer_name_is_ours(const transfer *t)
@@ -245,9 +257,9 @@ void transfer_remove_name(transfer *t)
     int fd = tern_shm_fd(&t->region);
     /* the gate is held for microseconds; a holder that was stopped in it must not stop us for ever */
     for (int tries = 0; transfer_name_is_ours(t) && tries < GATE_TRIES; tries++) {
-        if (lock_try(fd, LOCK_GATE)) {
+        if (gate_enter(fd)) {
             if (transfer_name_is_ours(t)) tern_shm_unlink(t->name);
-            lock_drop(fd, LOCK_GATE);
+            gate_leave(fd);
             return;
         }
         nap();
@@ -262,7 +274,7 @@ tern_status transfer_remove(const char *name)
     for (int tries = 0; tries < GATE_TRIES; tries++) {
         int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0) break;   /* nothing there, or nothing with a gate: unlink says which */
-        bool ours = lock_try(fd, LOCK_GATE) && path_is_file(path, fd);
+        bool ours = gate_enter(fd) && path_is_file(path, fd);
         if (ours) status = tern_shm_unlink(name);
         close(fd);
         if (ours) return status;

@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* send.c: `tern send`: read(2) straight into the ring, until the receiver has confirmed it all. */
-#include "transfer.h"
+#include "input.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* One read: large enough that system calls do not count, small enough to stay in a cache
  * until the receiver has it. */
 #define CHUNK_BYTES (256u << 10)
-
-static int open_input(const char *file)
-{
-    struct stat info;
-    int fd = strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        complain("cannot read %s: %s", file, strerror(errno));
-        return -1;
-    }
-    if (S_ISDIR(info.st_mode)) {
-        complain("cannot read %s: %s", file, strerror(EISDIR));
-        return -1;
-    }
-    return fd;
-}
 
 /* While bytes flow: whether the receiver is gone, or has closed, or left an index that makes no sense. */
 static bool receiver_ended(transfer *t)
@@ -51,14 +34,14 @@ static int wait_for_room(transfer *t, void **room, uint32_t *room_bytes)
 }
 
 /* All of the input. @return -1: told the receiver that this is all; otherwise the exit code */
-static int send_all(transfer *t, int fd)
+static int send_all(transfer *t, input *in)
 {
     for (;;) {
         void *room;
         uint32_t room_bytes;
         int code = wait_for_room(t, &room, &room_bytes);
         if (code >= 0) return code;
-        ssize_t n = read(fd, room, room_bytes);
+        ssize_t n = input_read(in, t, room, room_bytes);
         if (n == 0) {
             transfer_tell(t, OUTCOME_DONE);   /* before closing: who finds the ring closed finds the note */
             tern_ring_close_producer(&t->bytes_out);
@@ -101,6 +84,20 @@ static int await_confirmation(transfer *t)
     }
 }
 
+/* With one receiver. @return the exit code */
+static int send_once(transfer *t, input *in)
+{
+    int code = transfer_join(t);
+    if (code == EXIT_OK) code = transfer_meet(t);
+    if (code != EXIT_OK) return code;
+    code = input_go(in, t);
+    if (code < 0) {
+        transfer_began(t);
+        code = send_all(t, in);
+    }
+    return code < 0 ? await_confirmation(t) : code;
+}
+
 static int run_send(int argc, char **argv)
 {
     transfer t;
@@ -109,19 +106,18 @@ static int run_send(int argc, char **argv)
     t.side = SIDE_SENDER;
     int code = transfer_parse(&t, argc, argv);
     if (code >= 0) return code;
-    int fd = open_input(t.options.file);
-    if (fd < 0) return EXIT_FAILED;
+    input in;
+    code = input_open(&in, &t.options);
+    if (code != EXIT_OK) return code;
 
     transfer_catch_signals();
-    code = transfer_join(&t);
-    if (code == EXIT_OK) code = transfer_meet(&t);
-    if (code == EXIT_OK) {
-        code = send_all(&t, fd);
-        if (code < 0) code = await_confirmation(&t);
-    }
+    do {
+        code = send_once(&t, &in);
+    } while (transfer_goes_on(&t, code));
     if (t.joined) tern_ring_close_producer(&t.bytes_out);   /* wakes a receiver that sleeps */
     code = transfer_report(&t, code);
     transfer_leave(&t);
+    input_close(&in);
     return code;
 }
 
@@ -129,12 +125,18 @@ const command command_send = {
     "send", "[OPTIONS] NAME [FILE]", "Send FILE or standard input to 'tern recv NAME'",
     "Either side may be started first. Ends when the receiver has confirmed every byte.\n\n"
     "Options:\n"
+    "  --resume            outlive a receiver that is killed: wait for 'tern recv --resume' and go on\n"
+    "                      where its file ends; started again after a death of its own, too\n"
+    "  --offset BYTES      with --resume: FILE begins at this byte of what is sent (default 0)\n"
     "  --sum               print the SHA-256 of what was sent, as sha256sum does\n"
     "  --capacity BYTES    of the ring, if this side comes first (default 4M; K, M, G)\n"
     "  --timeout SECONDS   how long to wait for the receiver (default: for ever)\n"
     "  --json              print a summary as JSON\n"
     "  -q, --quiet         no progress line (there is one only on a terminal)\n"
     "  -h, --help          this text\n\n"
+    "What a pipe gave to a sender that was killed is gone: start its source again from the beginning, and\n"
+    "the bytes that the receiver has are skipped; or from a later byte with --offset. Bytes that\n"
+    "nobody has are named by their range, exit code 7. FILE must not change meanwhile.\n\n"
     "Exit codes: 0 confirmed; 1 failed here; 2 wrong use; 3 the receiver was killed;\n"
     "4 the receiver gave up; 5 timeout; 6 NAME has a live sender; 7 the receiver disagrees;\n"
     "128+N ended by signal N.\n",

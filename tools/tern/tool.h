@@ -20,7 +20,8 @@ enum {
     EXIT_PEER_ENDED = 4,    /* the other side gave up: interrupted, or its file failed */
     EXIT_TIMEOUT = 5,       /* nobody came within --timeout */
     EXIT_BUSY = 6,          /* a live process has this side of the name */
-    EXIT_DISAGREE = 7       /* bytes were lost or changed */
+    EXIT_DISAGREE = 7,      /* bytes were lost or changed */
+    EXIT_REPAIRABLE = 8     /* a region that `tern doctor --repair` makes whole */
 };
 
 typedef struct command {
@@ -28,13 +29,15 @@ typedef struct command {
     int (*run)(int argc, char **argv);
 } command;
 
-extern const command command_send, command_recv, command_ls, command_show, command_rm, command_layout, command_bench;
+extern const command command_send, command_recv, command_ls, command_show, command_rm, command_layout, command_bench,
+    command_doctor, command_top;
 
 /* ---- Options (options.c) ---------------------------------------------------------- */
 
 /* Long options without a letter of their own. */
 enum { OPTION_JSON = 256, OPTION_SUM, OPTION_TIMEOUT, OPTION_CAPACITY, OPTION_FILE, OPTION_PASSES, OPTION_COMPARE,
-       OPTION_REPETITIONS, OPTION_MESSAGES, OPTION_CHUNK };
+       OPTION_REPETITIONS, OPTION_MESSAGES, OPTION_CHUNK, OPTION_RESUME, OPTION_OFFSET, OPTION_REPAIR, OPTION_INTERVAL,
+       OPTION_COUNT };
 
 /* Next option as getopt_long(); answers --help itself, -1 at the end, '?' after a message. */
 int option_next(const command *self, int argc, char **argv, const char *letters, const struct option *longs);

@@ -63,7 +63,8 @@ int transfer_parse(transfer *t, int argc, char **argv)
         { "help", no_argument, NULL, 'h' },           { "quiet", no_argument, NULL, 'q' },
         { "sum", no_argument, NULL, OPTION_SUM },     { "json", no_argument, NULL, OPTION_JSON },
         { "capacity", required_argument, NULL, OPTION_CAPACITY },
-        { "timeout", required_argument, NULL, OPTION_TIMEOUT }, { NULL, 0, NULL, 0 },
+        { "timeout", required_argument, NULL, OPTION_TIMEOUT }, { "resume", no_argument, NULL, OPTION_RESUME },
+        { "offset", required_argument, NULL, OPTION_OFFSET }, { NULL, 0, NULL, 0 },
     };
     transfer_options *o = &t->options;
     o->capacity_bytes = 4u << 20;
@@ -78,6 +79,8 @@ int transfer_parse(transfer *t, int argc, char **argv)
             ok = option_size("--capacity", optarg, 1, TERN_RING_MAX_CAPACITY_ITEMS, &o->capacity_bytes);
             break;
         case OPTION_TIMEOUT: ok = option_seconds("--timeout", optarg, &o->timeout_ns); break;
+        case OPTION_RESUME: o->resume = true; break;
+        case OPTION_OFFSET: ok = option_size("--offset", optarg, 0, INT64_MAX, &o->offset_bytes); break;
         default: return EXIT_USAGE;
         }
         if (!ok) return EXIT_USAGE;
@@ -86,6 +89,10 @@ int transfer_parse(transfer *t, int argc, char **argv)
     if (argc - optind > 2) return usage_error(t->self, "%s: too many arguments from '%s' on", t->self->name, argv[optind + 2]);
     t->name = argv[optind];
     o->file = argc - optind == 2 ? argv[optind + 1] : "-";
+    if (o->offset_bytes && (t->side == SIDE_RECEIVER || !o->resume || o->sum))
+        return usage_error(t->self, "%s: --offset goes with 'send --resume', and not with --sum", t->self->name);
+    if (o->resume && t->side == SIDE_RECEIVER && strcmp(o->file, "-") == 0)
+        return usage_error(t->self, "recv: --resume needs a FILE: what it has need not be sent again");
     t->terminal = !o->quiet && isatty(STDERR_FILENO);
     if (o->sum) {
         t->digest = EVP_MD_CTX_new();
@@ -108,12 +115,12 @@ tern_status transfer_read_notes(transfer *t)
 {
     struct note note;
     while (note_ring_pop(&t->notes_in, &note)) {
-        if (note.outcome == OUTCOME_HELLO) t->peer_seen = true;
-        else if (note.outcome > OUTCOME_HELLO && note.outcome <= OUTCOME_DISAGREE) t->peer_end = note;
+        if (note.outcome == OUTCOME_HELLO) t->peer_hello = note;
+        else if (note.outcome > OUTCOME_HELLO && note.outcome <= OUTCOME_LAST) t->peer_end = note;
         else return TERN_ERR_CORRUPT;
     }
     tern_status status = tern_ring_consumer_status(&t->notes_in);
-    return status == TERN_ERR_CLOSED ? TERN_OK : status;
+    return status == TERN_ERR_CLOSED || status == TERN_ERR_PEER_DEAD ? TERN_OK : status;
 }
 
 void transfer_tell(transfer *t, uint32_t outcome)
@@ -135,6 +142,16 @@ int transfer_peer_gone(const transfer *t)
     case OUTCOME_INPUT_FAILED: complain("the %s could not read its input; ended after %llu bytes", who, bytes); break;
     case OUTCOME_OUTPUT_FAILED: complain("the %s could not write its output; ended after %llu bytes", who, bytes); break;
     case OUTCOME_OUTPUT_CLOSED: complain("the %s ended early, its output was closed; after %llu bytes", who, bytes); break;
+    case OUTCOME_OTHER_INPUT:
+        complain("%s is not the beginning of what the sender sends; it is left as it is (%llu bytes)", t->options.file, bytes);
+        return EXIT_DISAGREE;
+    case OUTCOME_MISSING:
+        complain("bytes %llu to %llu are missing: the sender no longer has them; %s has those before", bytes,
+                 (unsigned long long)t->peer_end.bytes - 1, t->options.file);
+        return EXIT_DISAGREE;
+    case OUTCOME_NO_RESUME:
+        complain("%s has %llu bytes already, and the sender was started without --resume", t->options.file, bytes);
+        break;
     default: complain("%s and %s do not agree on what was sent, or the shared memory is damaged", t->self->name, who);
         return EXIT_DISAGREE;
     }
@@ -157,6 +174,14 @@ bool transfer_peer_ended(transfer *t)
     return t->peer_end.outcome > OUTCOME_DONE || (!alive && t->peer_end.outcome == 0);
 }
 
+/* What a receiver that gives up has, and what not. */
+static void complain_of_rest(const transfer *t)
+{
+    if (t->side == SIDE_RECEIVER && t->options.resume)
+        complain("%s has %llu bytes; from byte %llu on all is missing", t->options.file, (unsigned long long)t->bytes,
+                 (unsigned long long)t->bytes);
+}
+
 int transfer_meet(transfer *t)
 {
     uint64_t began_ns = tern_now_ns();
@@ -165,15 +190,17 @@ int transfer_meet(transfer *t)
             complain("the shared memory of '%s' is damaged", t->name);
             return EXIT_DISAGREE;
         }
-        if (t->peer_seen) break;
+        if (t->peer_hello.outcome) break;
         uint64_t waited_ns = tern_now_ns() - began_ns;
         if (transfer_signal()) {
             complain("interrupted while waiting for the %s", peer_name(t));
+            complain_of_rest(t);
             transfer_tell(t, OUTCOME_INTERRUPTED);
             return 128 + transfer_signal();
         }
         if (waited_ns >= t->options.timeout_ns) {
             complain("no %s came for '%s' in %.3g s", peer_name(t), t->name, (double)t->options.timeout_ns / 1e9);
+            complain_of_rest(t);
             transfer_tell(t, OUTCOME_INTERRUPTED);
             return EXIT_TIMEOUT;
         }
@@ -182,11 +209,40 @@ int transfer_meet(transfer *t)
             return EXIT_FAILED;
         }
         uint64_t left_ns = t->options.timeout_ns - waited_ns;
-        tern_ring_consumer_wait(&t->notes_in, left_ns < TRANSFER_SLICE_NS ? left_ns : TRANSFER_SLICE_NS);
+        tern_status status = tern_ring_consumer_wait(&t->notes_in, left_ns < TRANSFER_SLICE_NS ? left_ns : TRANSFER_SLICE_NS);
+        /* a peer that died as it joined; the wait answers at once until its successor comes */
+        if (status == TERN_ERR_PEER_DEAD) usleep(TRANSFER_SLICE_NS / 20000);
     }
-    t->started_ns = t->shown_ns = tern_now_ns();
+    if (t->started_ns == 0) t->started_ns = t->shown_ns = tern_now_ns();
     transfer_start_ticking();
     return EXIT_OK;
+}
+
+static void stop_ticking(void)
+{
+    const struct itimerval none = { { 0, 0 }, { 0, 0 } };
+    setitimer(ITIMER_REAL, &none, NULL);
+}
+
+void transfer_began(transfer *t)
+{
+    if (t->began) return;
+    t->began = true;
+    t->resumed_bytes = t->bytes;
+}
+
+bool transfer_goes_on(transfer *t, int code)
+{
+    if (code != EXIT_PEER_DIED || !t->options.resume) return false;
+    complain("waiting for another %s: 'tern %s --resume %s ...'", peer_name(t),
+             t->side == SIDE_SENDER ? "recv" : "send", t->name);
+    stop_ticking();
+    transfer_remove_name(t);
+    tern_shm_close(&t->region);
+    t->joined = false;
+    memset(&t->peer_hello, 0, sizeof t->peer_hello);
+    memset(&t->peer_end, 0, sizeof t->peer_end);
+    return true;
 }
 
 /* ---- Progress and report --------------------------------------------------------------------- */
@@ -196,7 +252,7 @@ static void show_progress(transfer *t, uint64_t now_ns)
     char amount[24], speed[24];
     double seconds = (double)(now_ns - t->started_ns) / 1e9;
     text_bytes(amount, t->bytes);
-    text_bytes(speed, seconds > 0 ? (uint64_t)((double)t->bytes / seconds) : 0);
+    text_bytes(speed, seconds > 0 ? (uint64_t)((double)(t->bytes - t->resumed_bytes) / seconds) : 0);
     fprintf(stderr, "\r\033[K%s %s  %s/s", t->side == SIDE_SENDER ? "sent" : "received", amount, speed);
     t->shown_ns = now_ns;
     t->shown = true;
@@ -204,11 +260,49 @@ static void show_progress(transfer *t, uint64_t now_ns)
 
 void transfer_count(transfer *t, const void *bytes, size_t count)
 {
-    if (t->digest) EVP_DigestUpdate(t->digest, bytes, count);
-    t->bytes += count;
+    uint64_t after = t->bytes + count;
+    if (t->digest && after > t->digested) {   /* what is sent a second time is not summed twice */
+        size_t fresh = (size_t)(after - t->digested);
+        EVP_DigestUpdate(t->digest, (const unsigned char *)bytes + (count - fresh), fresh);
+        t->digested = after;
+    }
+    t->bytes = after;
     if (!t->terminal) return;
     uint64_t now_ns = tern_now_ns();
     if (now_ns - t->shown_ns >= PROGRESS_NS) show_progress(t, now_ns);
+}
+
+bool transfer_read_at(int fd, void *bytes, size_t count, uint64_t place)
+{
+    for (size_t done = 0; done < count;) {
+        ssize_t n = pread(fd, (unsigned char *)bytes + done, count - done, (off_t)(place + done));
+        if (n < 0 && errno == EINTR) continue;   /* we tick */
+        if (n == 0) errno = ENODATA;             /* it became shorter */
+        if (n <= 0) return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
+bool transfer_sum_file(transfer *t, int fd, int64_t base, uint64_t upto)
+{
+    unsigned char bytes[65536];
+    while (t->digest && t->digested < upto) {
+        uint64_t left = upto - t->digested;
+        size_t count = left < sizeof bytes ? (size_t)left : sizeof bytes;
+        if (!transfer_read_at(fd, bytes, count, (uint64_t)(base + (int64_t)t->digested))) {
+            complain("cannot read %s: %s", t->options.file, strerror(errno));
+            return false;
+        }
+        EVP_DigestUpdate(t->digest, bytes, count);
+        t->digested += count;
+    }
+    return true;
+}
+
+void transfer_hash(const void *bytes, size_t count, unsigned char hash[32])
+{
+    EVP_Digest(bytes, count, hash, NULL, EVP_sha256(), NULL);
 }
 
 static void digest_text(transfer *t, char text[2 * EVP_MAX_MD_SIZE + 1])
@@ -240,8 +334,9 @@ int transfer_report(transfer *t, int code)
         json_bool(&j, "complete", code == EXIT_OK);
         json_integer(&j, "exit_code", (uint64_t)code);
         json_integer(&j, "bytes", t->bytes);
+        json_integer(&j, "resumed_at", t->resumed_bytes);
         json_real(&j, "seconds", seconds);
-        json_real(&j, "mb_per_s", seconds > 0 ? (double)t->bytes / 1e6 / seconds : 0);
+        json_real(&j, "mb_per_s", seconds > 0 ? (double)(t->bytes - t->resumed_bytes) / 1e6 / seconds : 0);
         json_integer(&j, "capacity_bytes", t->capacity_bytes);
         json_text(&j, "sha256", sum[0] ? sum : NULL);
         json_close(&j, '}');
@@ -254,8 +349,7 @@ int transfer_report(transfer *t, int code)
 
 void transfer_leave(transfer *t)
 {
-    const struct itimerval none = { { 0, 0 }, { 0, 0 } };
-    setitimer(ITIMER_REAL, &none, NULL);
+    stop_ticking();
     if (t->joined) {
         transfer_remove_name(t);
         tern_shm_close(&t->region);
