@@ -175,8 +175,8 @@ static void check_slot(examination *e, const char *name, uint32_t index, uint64_
     else if (state == TERN__POOL_DYING && pins == 0 && marks == 0)
         find(e, "pool '%s': slot %u is lost: freed, and nobody pins it", name, index);
     else if (pins != 0 && state != TERN__POOL_FREE && e->alive == 0)
-        find(e, "pool '%s': slot %u is kept by %u pins of nobody (a peer had more than %u in hand)", name, index, pins,
-             TERN_PEER_HOLDS);
+        find(e, "pool '%s': slot %u is kept by %u pins of nobody (a peer had more than %u pins in hand)", name, index, pins,
+             TERN__PEER_PINS);
 }
 
 /* Called after the dead are buried in the copy: what is lost then stays lost. */
