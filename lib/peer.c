@@ -233,6 +233,6 @@ void tern_peer_roles(const tern_region *region, const tern_object *object, tern_
         /* relaxed: to look at */
         uint32_t holder = tern_a32_load_relaxed(&region->directory[object->index].roles[which]);
         roles[which].is_dead = tern__peer_is_dead(region, holder);
-        roles[which].peer = holder == TERN__ROLE_DEAD ? 0 : holder & 0xffffu;
+        roles[which].peer = (holder & 0xffffu) <= region->max_peers ? holder & 0xffffu : 0;   /* buried, or nonsense */
     }
 }

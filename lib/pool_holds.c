@@ -403,16 +403,15 @@ tern_status tern__pool_settle(const tern_region *region, tern_a64 *hold, tern_re
     /* relaxed: of a peer that is dead or ourselves */
     uint64_t value = tern_a64_load_relaxed(hold);
     uint32_t number = (uint32_t)(value >> 46) & 0xffffu, index = hold_index(value);
-    tern_status status = TERN_ERR_CORRUPT;
-    if (number < region->max_objects && tern__region_object(region, number, &object) == TERN_OK
-        && object.type == TERN_TYPE_POOL)
-        status = tern__pool_attach(&pool, region, &object);
-    if (status == TERN_OK && index < pool.slots) {
+    tern_status status = TERN_ERR_CORRUPT;   /* also what an attach would say of a pool that is none */
+    bool is_pool = number < region->max_objects && tern__region_object(region, number, &object) == TERN_OK
+        && object.type == TERN_TYPE_POOL && tern__pool_attach(&pool, region, &object) == TERN_OK;
+    if (is_pool && index < pool.slots) {
         bool was_pin = hold_kind(value) == TERN__HOLD_PIN;
         if (was_pin && hold_turn_busy(&pool, hold, index)) report->pins++;
         status = hold_settle_slot(region, &pool, hold, value, was_pin, report);
-    } else if (status == TERN_OK && index != TERN__POOL_NO_INDEX) {
-        status = TERN_ERR_CORRUPT;
+    } else if (is_pool && index == TERN__POOL_NO_INDEX) {
+        status = TERN_OK;
     }
     if (status != TERN_ERR_BUSY) hold_clear(hold);
     return status;

@@ -36,13 +36,15 @@ TERN_EXTERN_C_BEGIN
  *             NULL: must exist, whatever its size
  * @return TERN_OK; TERN_ERR_NOT_FOUND (desc is NULL); TERN_ERR_NOT_READY: its maker has
  *         not finished, try again; TERN_ERR_MISMATCH: another type, item size,
- *         capacity or flags; TERN_ERR_FULL: no room in the region;
+ *         capacity or flags; TERN_ERR_FULL: no room in the region; TERN_ERR_BUSY: a live peer
+ *         has the end; TERN_ERR_PEER_DEAD (desc is NULL): its maker died before it had finished;
+ *         TERN_ERR_STATE: the region's view only looks, or is a fork's parent's;
  *         TERN_ERR_ARGUMENT; TERN_ERR_DOMAIN; TERN_ERR_CORRUPT; TERN_ERR_VERSION: what
  *         stands there is of another version; TERN_ERR_MEMORY: it says that it is larger
  *         than its place. On failure the view is all zero.
  *
  * Role: producer. Progress: lock-free. Order: acquire [REGION-2], [RING-0].
- * Crash: a maker that dies half-way leaves the name NOT_READY.
+ * Crash: the next open with a description goes on where a maker died.
  * A view that is opened in the MAIN domain refuses *_wait with TERN_ERR_DOMAIN.
  */
 TERN_API tern_status tern_ring_open_producer(tern_ring_producer *p, tern_region *region, const char *name,
@@ -80,8 +82,8 @@ TERN_API tern_status tern_triple_open_reader(tern_triple_reader *r, tern_region 
 TERN_API tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name,
                                     const tern_bell_desc *desc);
 
-/** Open a bell and take the collector's end at once, which otherwise happens at the first wait or arm:
- *  TERN_ERR_BUSY if a live peer collects. After a dead collector every source rings. Role: collector. */
+/** Open a bell as tern_bell_open(), and take the collector's end at once, which otherwise happens at the first
+ *  wait or arm: TERN_ERR_BUSY if a live peer collects. After a dead collector every source rings. Role: collector. */
 TERN_API tern_status tern_bell_open_collector(tern_bell *bell, tern_region *region, const char *name,
                                               const tern_bell_desc *desc);
 

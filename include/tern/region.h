@@ -276,8 +276,9 @@ TERN_API void tern_region_publish(tern_region *region, const tern_object *object
  * Walk through the directory in the order in which names were added.
  *
  * @param cursor 0 at first, kept by the caller
- * @param object out: object->status is TERN_OK; TERN_ERR_NOT_READY: being formatted; TERN_ERR_FULL: its
- *               adder found no room; TERN_ERR_CORRUPT: its entry makes no sense. Memory only with TERN_OK
+ * @param object out: object->status is TERN_OK; TERN_ERR_NOT_READY: being formatted; TERN_ERR_PEER_DEAD:
+ *               its maker died before it had; TERN_ERR_FULL: its adder found no room; TERN_ERR_CORRUPT: its
+ *               entry makes no sense. Memory only with TERN_OK
  * @return false after the last one, and where the list makes no sense
  *
  * Role: any. Progress: wait-free. Order: acquire [REGION-1], [REGION-2]. Crash: changes nothing.

@@ -3,7 +3,8 @@
 """What the public headers say that a call may answer, as a C table: documented.py OUTPUT.h HEADER...
 
 A test that includes the table checks an answer against the call's own comment, and learns of each
-call that takes bytes from memory (attach, inspect, open, find, next, claim) without a list by hand.
+call that takes bytes from memory (attach, look, inspect, open, find, next, claim, recover, evict, ...)
+without a list by hand.
 
 A status is documented where the comment names it before "Role:", or where a call that the comment
 refers to ("as tern_x()", "tern_x(), then ...") documents it.
@@ -17,7 +18,7 @@ DECLARED = re.compile(r'^(?:TERN_API|TERN_INLINE) [^;(]*?\b(tern_[a-z]\w*)\(', r
 STATUS = re.compile(r'\bTERN_(?:OK|DEFERRED|ERR_[A-Z_]+)\b')
 REFERENCE = re.compile(r'(?<!Crash: )(?<!Order: )\b[Aa]s (tern_\w+)\(\)|(?:^|@return )\s*(tern_\w+)\(\), then'
                        r'|^Wait [^.]*, then (tern_\w+)\(\)')
-TAKES_BYTES = re.compile(r'_(?:attach|inspect|open|find|next|claim)(?:_|$)')
+TAKES_BYTES = re.compile(r'_(?:attach|look|inspect|open|find|next|claim|recover|evict|roles|share)(?:_|$)|^tern_shm_status$')
 
 
 def calls_of(headers):

@@ -231,7 +231,8 @@ static const struct row rows[] = {
 /* Calls of other programs: regions and names are test_corruption_region.c's. */
 static bool is_elsewhere(const char *call)
 {
-    return strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0 || strstr(call, "_open")
+    return strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0
+        || strncmp(call, "tern_peer_", 10) == 0 || strstr(call, "_open")
         /* takes a view, which was made from bytes by tern_pool_attach() */
         || strcmp(call, "tern_rcu_attach") == 0;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* test_corruption_region.c: every word of a region's header, directory and peer table, and of the objects
- * in it, x boundary values x every call that takes a region's bytes or opens an object by its name.
- * The region is a file, so that tern_shm_open() meets the same bytes. */
+ * in it, x boundary values x every call that takes a region's bytes, opens an object by its name, or deals with
+ * peers. One of the peers is dead and not buried: it has ends, pins, slots of a pool on their way, and a name that
+ * it had begun to make. The region is a file, so that tern_shm_open() meets the same bytes. */
+#include "../../lib/pool_parts.h"
 #include "corruption.h"
 
 static const tern_ring_desc ring_desc = { 8, 8, TERN_RING_WAITABLE };
 static const tern_ring_desc sequenced_desc = { 12, 4, TERN_RING_SEQUENCED };
 static const tern_stream_desc stream_desc = { 64, TERN_STREAM_WAITABLE };
 static const tern_triple_desc triple_desc = { 16 };
-static const tern_pool_desc pool_desc = { 8, 3 };
+static const tern_pool_desc pool_desc = { 8, 4 };
 static const tern_bell_desc bell_desc = { 45 };
 
 static const struct {
@@ -23,12 +25,14 @@ static const struct {
     { "pool", TERN_TYPE_POOL, "tern_pool_shared" },
     { "bell", TERN_TYPE_BELL, "tern_bell_shared" },
 };
-enum { OBJECTS = sizeof objects / sizeof *objects, MAX_OBJECTS = OBJECTS + 2, MAX_PEERS = 2, SIZE = 8192, SESSION = 5 };
+enum { OBJECTS = sizeof objects / sizeof *objects, MAX_OBJECTS = OBJECTS + 3, MAX_PEERS = 3, SIZE = 8192, SESSION = 5 };
 
 static const tern_attach_desc attach_desc = { SESSION, TERN_DOMAIN_WORKER };
 static char shm_name[64];
 static int shm_fd;
 static size_t header_end;    /* of header, directory and peer table */
+static tern_region made;
+static struct arena arena;
 
 /* ---- What has been opened, used ----------------------------------------------------------------------- */
 
@@ -42,6 +46,8 @@ static bool attached(tern_region *region, const struct arena *a)
     if (!got) return false;
     USE_CHECK(region->size_bytes <= a->size && region->session == SESSION);
     use_inside(arena_span(a), region->directory, region->max_objects * sizeof *region->directory);
+    use_inside(arena_span(a), region->peers, region->max_peers * sizeof *region->peers);
+    USE_CHECK(region->peer >= 1 && region->peer <= region->max_peers);
     return true;
 }
 
@@ -81,19 +87,24 @@ static void run_find(const struct arena *a)
     tern_region_detach(&region);
 }
 
-static void run_next(const struct arena *a)
+static void walk_objects(const tern_region *region, const struct arena *a)
 {
-    tern_region region;
     tern_object object;
     uint64_t cursor = 0;
     uint32_t seen = 0;
-    if (!attached(&region, a)) return;
     now.call = "tern_region_next";
-    while (tern_region_next(&region, &cursor, &object)) {
+    while (tern_region_next(region, &cursor, &object)) {
         USE_CHECK(use_is_documented("tern_region_next", object.status));
-        object_is_inside(&object, a, &region);
-        USE_CHECK(++seen <= region.max_objects);
+        object_is_inside(&object, a, region);
+        USE_CHECK(++seen <= region->max_objects);
     }
+}
+
+static void run_next(const struct arena *a)
+{
+    tern_region region;
+    if (!attached(&region, a)) return;
+    walk_objects(&region, a);
     tern_region_detach(&region);
 }
 
@@ -113,6 +124,112 @@ static void run_claim(const struct arena *a)
         tern_region_publish(&region, &object, TERN_OK);
         USE_STATUS(tern_region_find, &region, name, TERN_TYPE_MESH, &object);
     }
+    tern_region_detach(&region);
+}
+
+/* ---- Peers --------------------------------------------------------------------------------------------- */
+
+static void walk_peers(const tern_region *region)
+{
+    tern_peer_info info;
+    uint32_t cursor = 0, before = 0;
+    now.call = "tern_peer_next";
+    now.tried++;
+    while (tern_peer_next(region, &cursor, &info)) {
+        USE_CHECK(info.peer > before && info.peer <= region->max_peers);
+        USE_CHECK(info.program[sizeof info.program - 1] == '\0' && info.was_holding <= TERN_PEER_HOLDS);
+        USE_CHECK(info.is_alive || info.peer != region->peer);
+        before = info.peer;
+    }
+}
+
+static void walk_roles(const tern_region *region)
+{
+    tern_object object;
+    tern_role_info roles[2];
+    uint64_t cursor = 0;
+    while (tern_region_next(region, &cursor, &object)) {
+        now.call = "tern_peer_roles";
+        now.tried++;
+        tern_peer_roles(region, &object, roles);
+        for (int i = 0; i < 2; i++) USE_CHECK(roles[i].peer <= region->max_peers);
+    }
+}
+
+static void run_peer_next(const struct arena *a)
+{
+    tern_region region;
+    if (!attached(&region, a)) return;
+    walk_peers(&region);
+    tern_region_detach(&region);
+}
+
+static void run_peer_roles(const struct arena *a)
+{
+    tern_region region;
+    if (!attached(&region, a)) return;
+    walk_roles(&region);
+    tern_region_detach(&region);
+}
+
+/* A report that fits its answer. What is buried stays so: the next time there is nobody. */
+static void buried(tern_region *region, tern_status status, const tern_recovery *report)
+{
+    tern_recovery again;
+    now.tried++;
+    now.accepted += status == TERN_OK;
+    USE_CHECK(report->why == status && report->peers <= region->max_peers);
+    USE_CHECK(report->roles <= 2 * region->max_objects && report->names <= region->max_objects);
+    USE_CHECK(report->pins <= region->max_peers * TERN_PEER_HOLDS && report->slots <= 2 * region->max_peers * TERN_PEER_HOLDS);
+    if (status == TERN_ERR_BUSY) return;
+    now.call = "tern_peer_recover";
+    USE_CHECK(USE_STATUS(tern_peer_recover, region, &again) == TERN_OK);
+    USE_CHECK(again.outcome == TERN_RECOVERY_CLEAN && again.peers == 0);
+    walk_peers(region);
+}
+
+static void run_peer_recover(const struct arena *a)
+{
+    tern_region region;
+    tern_recovery report;
+    if (!attached(&region, a)) return;
+    now.call = "tern_peer_recover";
+    buried(&region, USE_STATUS(tern_peer_recover, &region, &report), &report);
+    tern_region_detach(&region);
+}
+
+static void run_peer_evict(const struct arena *a)
+{
+    tern_region region;
+    tern_recovery report;
+    if (!attached(&region, a)) return;
+    for (uint32_t peer = 0; peer <= MAX_PEERS + 1; peer++) {
+        now.call = "tern_peer_evict";
+        memset(&report, 0, sizeof report);
+        tern_status status = USE_STATUS(tern_peer_evict, &region, peer, &report);
+        USE_CHECK((status == TERN_ERR_ARGUMENT) == (peer == region.peer));
+        if (status != TERN_ERR_ARGUMENT && status != TERN_ERR_NOT_FOUND) buried(&region, status, &report);
+    }
+    tern_region_detach(&region);
+}
+
+/* All that can be done by who only looks; the memory can't be written. */
+static void run_look(const struct arena *a)
+{
+    tern_region region;
+    tern_object object;
+    tern_recovery report;
+    struct arena looked = *a;
+    looked.memory = a->read_only;
+    if (!GOT(region, tern_region_look, a->read_only, a->size)) return;
+    USE_CHECK(region.peer == 0 && region.size_bytes <= a->size);
+    walk_objects(&region, &looked);
+    walk_peers(&region);
+    walk_roles(&region);
+    now.call = "tern_region_look";
+    USE_CHECK(USE_STATUS(tern_region_claim, &region, "new", TERN_TYPE_MESH, 200, &object) == TERN_ERR_STATE);
+    USE_CHECK(USE_STATUS(tern_peer_recover, &region, &report) == TERN_ERR_STATE);
+    USE_CHECK(USE_STATUS(tern_peer_evict, &region, 2, &report) == TERN_ERR_STATE);
     tern_region_detach(&region);
 }
 
@@ -138,6 +255,7 @@ typedef tern_triple_writer tern_triple_open_writer_view;
 typedef tern_triple_reader tern_triple_open_reader_view;
 typedef tern_pool tern_pool_open_view;
 typedef tern_bell tern_bell_open_view;
+typedef tern_bell tern_bell_open_collector_view;
 OPEN_EACH(tern_ring_desc, tern_ring_open_producer, ring_desc, "ring", use_ring(&view, NULL, arena_span(a), use_everything()))
 OPEN_EACH(tern_ring_desc, tern_ring_open_consumer, sequenced_desc, "sequenced",
           use_ring(NULL, &view, arena_span(a), use_everything()))
@@ -151,6 +269,7 @@ OPEN_EACH(tern_triple_desc, tern_triple_open_reader, triple_desc, "triple",
           use_triple(NULL, &view, arena_span(a), use_everything()))
 OPEN_EACH(tern_pool_desc, tern_pool_open, pool_desc, "pool", use_pool(&view, arena_span(a), use_everything()))
 OPEN_EACH(tern_bell_desc, tern_bell_open, bell_desc, "bell", use_bell(&view, arena_span(a), use_everything()))
+OPEN_EACH(tern_bell_desc, tern_bell_open_collector, bell_desc, "bell", use_bell(&view, arena_span(a), use_everything()))
 
 /* A failed open's view has its descriptor -1, and is zero otherwise. */
 static void shm_answered(tern_region *region, tern_status status)
@@ -179,6 +298,26 @@ static void run_shm_open_fd(const struct arena *a)
     shm_answered(&region, USE_STATUS(tern_shm_open_fd, &region, shm_fd, &attach_desc));
 }
 
+/* By a view that was there before the bytes were changed. */
+static void run_shm_status(const struct arena *a)
+{
+    (void)a;
+    tern_status status = USE_STATUS(tern_shm_status, &made);
+    now.tried++;
+    now.accepted += status == TERN_OK;
+    if (now.must_fail) USE_CHECK(status == TERN_ERR_CORRUPT);
+}
+
+static void run_shm_share(const struct arena *a)
+{
+    tern_region region;
+    (void)a;
+    int fd = tern_shm_share(&made);
+    USE_CHECK(fd >= 0);
+    shm_answered(&region, USE_STATUS(tern_shm_open_fd, &region, fd, &attach_desc));
+    close(fd);
+}
+
 /* ---- Rows: the subject "region" is for its own words, the others for an object's ------------------------ */
 
 static const struct row rows[] = {
@@ -189,6 +328,16 @@ static const struct row rows[] = {
     { "tern_region_claim", "region", run_claim },
     { "tern_shm_open", "region", run_shm_open },
     { "tern_shm_open_fd", "region", run_shm_open_fd },
+    { "tern_shm_status", "region", run_shm_status },
+    { "tern_shm_share", "region", run_shm_share },
+    { "tern_region_look", "region", run_look },
+    { "tern_peer_next", "region", run_peer_next },
+    { "tern_peer_roles", "region", run_peer_roles },
+    { "tern_peer_recover", "region", run_peer_recover },
+    { "tern_peer_evict", "region", run_peer_evict },
+    { "tern_peer_recover", "pool", run_peer_recover },    /* what was in hand is the pool's */
+    { "tern_peer_evict", "pool", run_peer_evict },
+    { "tern_peer_recover", "bell", run_peer_recover },    /* and who died may not have rung */
 #define OPENS(call, name) { #call, "region", run_##call }, { #call, name, run_##call }
     OPENS(tern_ring_open_producer, "ring"),
     OPENS(tern_ring_open_consumer, "sequenced"),
@@ -198,6 +347,7 @@ static const struct row rows[] = {
     OPENS(tern_triple_open_reader, "triple"),
     OPENS(tern_pool_open, "pool"),
     OPENS(tern_bell_open, "bell"),
+    OPENS(tern_bell_open_collector, "bell"),
 #undef OPENS
 };
 
@@ -206,7 +356,8 @@ static void corruption_covers_every_call_that_takes_a_region(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof documented / sizeof *documented; i++) {
         const char *call = documented[i].call;
-        bool ours = strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0 || strstr(call, "_open");
+        bool ours = strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0
+            || strncmp(call, "tern_peer_", 10) == 0 || strstr(call, "_open");
         if (!documented[i].takes_bytes || !ours) continue;
         size_t k = 0;
         while (k < sizeof rows / sizeof *rows && strcmp(rows[k].call, call) != 0) k++;
@@ -216,8 +367,31 @@ static void corruption_covers_every_call_that_takes_a_region(void **state)
 
 /* ---- The region --------------------------------------------------------------------------------------------- */
 
-static tern_region made;
-static struct arena arena;
+/* A peer that dies in the middle: it has ends, an item with a pin that was freed, one that is not handed out yet,
+ * a slot that it took from the list, and half of a name. */
+static void make_dead_peer(void)
+{
+    tern_region dead;
+    tern_ring_producer p;
+    tern_triple_writer w;
+    tern_pool pool;
+    tern_object object;
+    tern_handle h[2];
+    uint32_t index;
+    void *item;
+    assert_status(tern_region_attach(&dead, made.shared, SIZE, &attach_desc), TERN_OK);
+    assert_status(tern_ring_open_producer(&p, &dead, "ring", NULL), TERN_OK);
+    assert_status(tern_triple_open_writer(&w, &dead, "triple", NULL), TERN_OK);
+    assert_status(tern_pool_open(&pool, &dead, "pool", NULL), TERN_OK);
+    for (int i = 0; i < 2; i++) assert_status(tern_pool_alloc(&pool, &h[i], &item), TERN_OK);
+    assert_non_null(tern_pool_pin(&pool, h[0]));
+    assert_status(tern_pool_free(&pool, h[0]), TERN_DEFERRED);
+    tern_a64 *made_hold = tern__hold_take(&pool, h[1].index), *took_hold = tern__hold_take(&pool, TERN__POOL_NO_INDEX);
+    tern__hold_change(made_hold, tern__hold(TERN__HOLD_MADE, pool.object, h[1].index, h[1].generation));
+    assert_status(tern__pool_take(&pool, &index, took_hold), TERN_OK);
+    assert_status(tern_region_claim(&dead, "half", TERN_TYPE_MESH, 200, &object), TERN_OK);
+    tern_a32_store_relaxed(&dead.peers[dead.peer - 1].word, (dead.reference & 0xffff0000u) | TERN__PEER_BURYING);
+}
 
 static int make_region(void **state)
 {
@@ -235,16 +409,20 @@ static int make_region(void **state)
     header_end = tern_region_size(&desc);
     assert_status(tern_ring_open_producer(&p, &made, "ring", &ring_desc), TERN_OK);
     assert_true(tern_ring_push(&p, use_scratch));
+    tern_ring_detach_producer(&p);
     assert_status(tern_ring_open_producer(&p, &made, "sequenced", &sequenced_desc), TERN_OK);
     assert_true(tern_ring_push(&p, use_scratch));
     assert_status(tern_stream_open_producer(&s, &made, "stream", &stream_desc), TERN_OK);
     assert_true(tern_stream_send(&s, 1, use_scratch, 9));
+    tern_stream_detach_producer(&s);
     assert_status(tern_triple_open_writer(&w, &made, "triple", &triple_desc), TERN_OK);
     tern_triple_publish(&w);
+    tern_triple_detach_writer(&w);
     assert_status(tern_pool_open(&pool, &made, "pool", &pool_desc), TERN_OK);
     assert_status(tern_pool_alloc(&pool, &h, &item), TERN_OK);
     assert_status(tern_bell_open(&bell, &made, "bell", &bell_desc), TERN_OK);
     assert_true(tern_bell_ring(&bell, 40));
+    make_dead_peer();
     shm_fd = tern_shm_fd(&made);
     arena = arena_of(shm_fd, SIZE);
     return 0;
@@ -268,6 +446,23 @@ static void tell(const char *what)
     print_message("# %s: %llu calls, %llu of them accepted and used\n", what, (unsigned long long)now.tried,
                   (unsigned long long)now.accepted);
     assert_true(now.accepted > 1000 && now.tried - now.accepted > 1000);
+}
+
+/* The dead peer has all of it as long as nobody changes a word. */
+static void corruption_begins_with_a_sound_burial(void **state)
+{
+    tern_region region;
+    tern_recovery report;
+    (void)state;
+    assert_status(tern_region_attach(&region, arena.memory, SIZE, &attach_desc), TERN_OK);
+    assert_status(tern_peer_recover(&region, &report), TERN_OK);
+    assert_int_equal(report.outcome, TERN_RECOVERY_REPAIRED);
+    assert_int_equal(report.peers, 1);
+    assert_int_equal(report.roles, 2);
+    assert_int_equal(report.pins, 1);
+    assert_int_equal(report.slots, 2);
+    assert_int_equal(report.names, 1);
+    tern_region_detach(&region);
 }
 
 static void corruption_of_any_word_of_a_region(void **state)
@@ -300,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(corruption_covers_every_call_that_takes_a_region),
+        cmocka_unit_test_setup_teardown(corruption_begins_with_a_sound_burial, make_region, drop_region),
         cmocka_unit_test_setup_teardown(corruption_of_any_word_of_a_region, make_region, drop_region),
         cmocka_unit_test_setup_teardown(corruption_of_any_word_of_an_object_in_a_region, make_region, drop_region),
     };
