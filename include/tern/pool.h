@@ -178,8 +178,8 @@ TERN_API tern_status tern_pool_format(void *memory, size_t size_bytes, const ter
  * @param memory     aligned to 64 bytes, formatted
  * @param size_bytes bytes that are accessible from memory
  * @return TERN_OK; TERN_ERR_ARGUMENT: NULL; TERN_ERR_ALIGNMENT; TERN_ERR_MEMORY: smaller than the
- *         pool says; TERN_ERR_NOT_READY: being formatted; TERN_ERR_VERSION; TERN_ERR_CORRUPT.
- *         On failure the view is all zero.
+ *         pool says; TERN_ERR_NOT_READY: being formatted; TERN_ERR_VERSION; TERN_ERR_CORRUPT;
+ *         TERN_ERR_MISMATCH: made by tern_pool_open(). On failure the view is all zero.
  *
  * Role: any. Progress: wait-free. Order: acquire [POOL-0]; pairs with tern_pool_format().
  * Crash: changes nothing that is shared.

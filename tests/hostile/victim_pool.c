@@ -26,7 +26,8 @@ enum {
     POOL_TAKE = 5 * TERN__POOL_LIST_TRIES,        /* head, link, tail, and two compare-exchanges */
     POOL_GIVE = 5 * TERN__POOL_LIST_TRIES,        /* tail, link, own link, and two compare-exchanges */
     POOL_PIN = TERN__POOL_TRIES,
-    POOL_UNPIN = 1 + 1 + 1 + POOL_GIVE
+    POOL_UNPIN = 1 + 1 + 1 + POOL_GIVE,
+    POOL_LIVE = 4   /* head, tail, retired; and the tail's link: a slot may be in the list that tail is not at yet */
 };
 
 enum pool_call { ALLOC, GET, PIN, UNPIN, READ, FREE, WALK, LIVE, RETIRED, ATTACH, DETACH, INSPECT, POOL_CALLS };
@@ -39,11 +40,11 @@ static hostile_limit pool_limits[POOL_CALLS] = {
     [READ] = { "tern_pool_read", POOL_PIN + 1 + POOL_UNPIN, 0, 0, 0 },
     [FREE] = { "tern_pool_free", TERN__POOL_TRIES + 1 + POOL_GIVE, 0, 0, 0 },
     [WALK] = { "tern_pool_walk", 0, 1 + POOL_PIN, 0, 0 },   /* each for a slot */
-    [LIVE] = { "tern_pool_was_live", 3, 0, 0, 0 },
+    [LIVE] = { "tern_pool_was_live", POOL_LIVE, 0, 0, 0 },
     [RETIRED] = { "tern_pool_was_retired", 1, 0, 0, 0 },
     [ATTACH] = { "tern_pool_attach", 2, 0, 0, 0 },
     [DETACH] = { "tern_pool_detach", 0, 0, 0, 0 },
-    [INSPECT] = { "tern_pool_inspect", 2 + 1 + 3, 0, 0, 0 },
+    [INSPECT] = { "tern_pool_inspect", 2 + 1 + POOL_LIVE, 0, 0, 0 },
 };
 
 #define RACES "each try begins anew: its indices are bounded, and its compare-exchange is on what it bounded"
@@ -287,7 +288,7 @@ static void pool_attach(world *w)
     hostile_begin(w, &pool_limits[ATTACH], 0);
     tern_status status = tern_pool_attach(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES | HOSTILE_ONE(TERN_ERR_MISMATCH), &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.first + (uint64_t)fresh.slots * fresh.stride_bytes <= w->memory + w->size_bytes);
     hostile_begin(w, &pool_limits[DETACH], 0);
     tern_pool_detach(&s->pool);
