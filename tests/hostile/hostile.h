@@ -196,6 +196,6 @@ extern uint64_t hostile_stepped;                         /* accesses */
 void hostile_count_reads(world *w, uint32_t offset, uint32_t size_bytes);
 
 extern const hostile_victim hostile_ring_victims[], hostile_stream_victims[], hostile_triple_victims[],
-    hostile_pool_victims[], hostile_bell_victims[];      /* each ends with name NULL */
+    hostile_pool_victims[], hostile_pool_held_victims[], hostile_bell_victims[];   /* each ends with name NULL */
 
 #endif
