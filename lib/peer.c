@@ -8,6 +8,9 @@
 #include "peers.h"
 #include "os/os.h"
 
+/* How often an attachment tries to count itself: each try that fails is another one's, or a liar's. */
+enum { PEER_TRIES = 1 << 20 };
+
 /* ---- Life and death -------------------------------------------------------------------- */
 
 static uint32_t peer_state(uint32_t word)
@@ -91,7 +94,9 @@ static bool peer_take(tern_region *region, uint32_t slot)
      * others have said so already: a look at their word would order nothing.
      * Pairs with: [POOL-6] seq_cst in hold_pins().
      * Otherwise: who frees a slot may not look at our holds, and reuses what we pin. */
-    while (!tern_a32_cas_seq_cst(&region->shared->peers_used, &used, used < slot + 1 ? slot + 1 : used, POOL_6_PEERS)) {}
+    uint32_t tries = PEER_TRIES;
+    while (!tern_a32_cas_seq_cst(&region->shared->peers_used, &used, used < slot + 1 ? slot + 1 : used, POOL_6_PEERS)
+           && --tries != 0) {}
     /* relaxed: who finds us dead has all that we did by the kernel, or by who evicts us */
     tern_a32_store_relaxed(&peer->word, next | TERN__PEER_ATTACHED);
     return true;

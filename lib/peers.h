@@ -58,9 +58,9 @@ TERN_INLINE uint32_t tern__peer_reference(uint32_t slot, uint32_t word)
     return (word & 0xffff0000u) | (slot + 1);
 }
 
-/* From here on one byte of the region's file for each peer, locked while it lives. The numbers fit a
- * 32-bit off_t; nobody locks the content that lies there. */
-enum { TERN__LIFE_BYTES = 0x70000000 };
+/* Bytes of the region's file that are locked: one by who attaches and buries first, then one for each peer while
+ * it lives. The numbers fit a 32-bit off_t; nobody locks the content that lies there. */
+enum { TERN__BURIAL_BYTE = 0x70000000, TERN__LIFE_BYTES = TERN__BURIAL_BYTE + 1 };
 
 TERN_EXTERN_C_END
 

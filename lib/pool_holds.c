@@ -53,6 +53,7 @@ static bool hold_same_slot(uint64_t hold, uint64_t other)
 static tern_a64 *hold_take_pin(const tern_pool *pool, uint64_t pin)
 {
     struct tern_region_peer *peer = &pool->peers[pool->peer_slot];
+    uint32_t tries = TERN__POOL_TRIES;   /* to count on: each that fails is a thread of ours, or a liar */
     for (uint32_t i = 0; i < TERN__PEER_PINS; i++) {
         uint64_t none = 0;
         /* relaxed: only compared */
@@ -67,7 +68,8 @@ static tern_a64 *hold_take_pin(const tern_pool *pool, uint64_t pin)
          * [POOL-8] release: the same, through another thread of ours that does not say it again.
          * Pairs with: [POOL-8] acquire above.
          * Otherwise: as before. */
-        while (used < i + 1 && !tern_a32_cas_seq_cst(&peer->pins_used, &used, i + 1, POOL_6_MORE)) {}
+        while (used < i + 1 && !tern_a32_cas_seq_cst(&peer->pins_used, &used, i + 1, POOL_6_MORE))
+            if (--tries == 0) return NULL;
         /* [POOL-6] seq_cst: our hold before our look at the slot's word.
          * Pairs with: [POOL-6] seq_cst in hold_pins().
          * Otherwise: we may see the slot live, and who frees it no hold: it is reused while we pin it. */

@@ -80,25 +80,34 @@ static tern_status recover_bury(const tern_region *region, uint32_t slot, uint32
     return status;
 }
 
-/* Take the turn, also from a burier that died. No two have it, threads of one peer neither. */
+/* Take the turn, also from a burier that died. No two have it, threads of one peer neither. Who attaches is no
+ * peer yet, and cannot be named in the word: he holds the lock on a byte of the file as long as he has the
+ * turn, and whoever finds his mark in the word takes the turn under that lock alone. */
 static bool recover_take_turn(const tern_region *region)
 {
+    uint32_t own = region->reference != 0 ? region->reference : TERN__ROLE_DEAD;
     /* relaxed: only compared */
     uint32_t holder = tern_a32_load_relaxed(&region->shared->burier);
-    if (holder != 0 && !tern__peer_is_dead(region, holder)) return false;
+    bool by_lock = own == TERN__ROLE_DEAD || holder == TERN__ROLE_DEAD;
+    if (by_lock && (region->fd < 0 || !tern__os_lock(region->fd, TERN__BURIAL_BYTE))) return false;
+    if (by_lock) holder = tern_a32_load_relaxed(&region->shared->burier); /* relaxed: as above */
+    bool free = holder == 0 || (by_lock && holder == TERN__ROLE_DEAD) || tern__peer_is_dead(region, holder);
     /* [PEER-1] acquire: all that was done in the last turn.
      * Pairs with: [PEER-1] release in recover_end_turn().
      * Otherwise: a slot of a pool may be missed in its list, and given back a second time. */
-    return tern_a32_cas_acquire(&region->shared->burier, &holder, region->reference, PEER_1_TURN);
+    bool ours = free && tern_a32_cas_acquire(&region->shared->burier, &holder, own, PEER_1_TURN);
+    if (by_lock && (!ours || own != TERN__ROLE_DEAD)) tern__os_unlock(region->fd, TERN__BURIAL_BYTE);
+    return ours;
 }
 
 static void recover_end_turn(const tern_region *region)
 {
-    uint32_t own = region->reference;
+    uint32_t own = region->reference != 0 ? region->reference : TERN__ROLE_DEAD;
     /* [PEER-1] release: all that we did in our turn.
      * Pairs with: [PEER-1] acquire in recover_take_turn().
      * Otherwise: a slot of a pool may be missed in its list, and given back a second time. */
     (void)tern_a32_cas_release(&region->shared->burier, &own, 0, PEER_1_TURN_END);
+    if (region->reference == 0) tern__os_unlock(region->fd, TERN__BURIAL_BYTE);
 }
 
 static void recover_note(tern_recovery *report, tern_status status)
@@ -131,12 +140,14 @@ tern_status tern__peer_bury_all(const tern_region *region, tern_recovery *report
 
 tern_status tern_peer_recover(tern_region *region, tern_recovery *report)
 {
+    if (report) tern__memset(report, 0, sizeof *report);
     if (region->peer == 0 || tern__region_is_inherited(region)) return TERN_ERR_STATE;
     return tern__peer_bury_all(region, report);
 }
 
 tern_status tern_peer_evict(tern_region *region, uint32_t number, tern_recovery *report)
 {
+    if (report) tern__memset(report, 0, sizeof *report);
     if (region->peer == 0 || tern__region_is_inherited(region)) return TERN_ERR_STATE;
     if (number == region->peer) return TERN_ERR_ARGUMENT;
     if (number == 0 || number > region->max_peers) return TERN_ERR_NOT_FOUND;

@@ -138,7 +138,7 @@ void hostile_end(world *w);
 tern_status hostile_status(const world *w, tern_status status, uint32_t documented);
 
 /* Whether attach left nothing behind when it refused, and what it accepted fits. @return accepted */
-bool hostile_attached(const world *w, tern_status status, const void *view, size_t view_bytes);
+bool hostile_attached(const world *w, tern_status status, uint32_t documented, const void *view, size_t view_bytes);
 
 /* A view of another shape than the object was made with: the header was forged, and is in order. @return whether it
  * is; then the world has that shape from now on, and the other end is to be attached as well. */
@@ -196,6 +196,6 @@ extern uint64_t hostile_stepped;                         /* accesses */
 void hostile_count_reads(world *w, uint32_t offset, uint32_t size_bytes);
 
 extern const hostile_victim hostile_ring_victims[], hostile_stream_victims[], hostile_triple_victims[],
-    hostile_pool_victims[], hostile_bell_victims[];      /* each ends with name NULL */
+    hostile_pool_victims[], hostile_pool_held_victims[], hostile_bell_victims[];   /* each ends with name NULL */
 
 #endif

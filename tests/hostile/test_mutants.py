@@ -18,10 +18,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ARGS = ['-DTERN_WATCH', '-DTERN_RING_QUIET=6', '-DTERN__POOL_TRIES=64', '-DTERN__POOL_LIST_TRIES=16',
+ARGS = ['-DTERN_WATCH', '-DTERN_RING_QUIET=6', '-DTERN__POOL_TRIES=64', '-DTERN__POOL_LIST_TRIES=16', '-DTERN__HOLD_TRIES=2',
         '-DTERN__TRIPLE_UPDATE_TRIES=8', '-D_GNU_SOURCE']
 SLOTS, STREAM, INDEXED = 'include/tern/ring_slots.h', 'include/tern/stream_inline.h', 'include/tern/ring_indexed.h'
-BELL, POOL = 'include/tern/bell.h', 'lib/pool.c'
+BELL, POOL, HOLDS = 'include/tern/bell.h', 'lib/pool_list.c', 'lib/pool_holds.c'
 
 # what is wrong, file, place, what stands there instead (M: this mutant is on), victim, mode, what the test
 # then says
@@ -44,10 +44,10 @@ MUTANTS = [
     ('the own index read back', INDEXED, '    tern_prefetch_write(&p->shared->producer.word);\n',
      '    if (M) p->tail = tern_a32_load_relaxed(&p->shared->producer.word) >> 1;\n'
      '    tern_prefetch_write(&p->shared->producer.word);\n', 'ring_indexed_producer', 'lies', 'not so'),
-    ("the consumer's index not bounded", SLOTS, '    if (TERN_UNLIKELY(used > p->capacity_items)) {\n',
-     '    if (!(M) && TERN_UNLIKELY(used > p->capacity_items)) {\n', 'ring_indexed_producer', 'lies', 'lent|not so|outside'),
-    ("the producer's index not bounded", SLOTS, '    if (TERN_UNLIKELY(count > c->capacity_items)) {\n',
-     '    if (!(M) && TERN_UNLIKELY(count > c->capacity_items)) {\n', 'ring_indexed_consumer', 'lies', 'lent|not so|outside'),
+    ("the consumer's index not bounded", SLOTS, '    if (TERN__LIES(used > p->capacity_items)) {\n',
+     '    if (!(M) && TERN__LIES(used > p->capacity_items)) {\n', 'ring_indexed_producer', 'lies', 'lent|not so|outside'),
+    ("the producer's index not bounded", SLOTS, '    if (TERN__LIES(count > c->capacity_items)) {\n',
+     '    if (!(M) && TERN__LIES(count > c->capacity_items)) {\n', 'ring_indexed_consumer', 'lies', 'lent|not so|outside'),
     ('OK from a wait whose item was taken back', 'lib/ring_wait.c', 'if (status == TERN_OK && !tern_ring_pop(c, item)) status',
      'if (status == TERN_OK && !tern_ring_pop(c, item) && !(M)) status', 'ring_sequenced_waitable_consumer', 'flips', 'not so'),
     ('geometry checked in one copy and used from another', 'lib/base.c', '    return check == tern__geometry_check',
@@ -57,6 +57,11 @@ MUTANTS = [
      '        if (!(M) && *index >= pool->slots) return TERN_ERR_CORRUPT;\n', 'pool', 'lies', 'lent|not so|outside'),
     ('retries without end', POOL, 'tries < TERN__POOL_LIST_TRIES; tries++) {\n        /* [POOL-3] acquire',
      'tries < TERN__POOL_LIST_TRIES || (M); tries++) {\n        /* [POOL-3] acquire', 'pool', 'lies', 'made more than|17 times'),
+    ("the number of a peer's pins not bounded", HOLDS, '        if (used > TERN__PEER_PINS) used = TERN__PEER_PINS;\n',
+     '        if (!(M) && used > TERN__PEER_PINS) used = TERN__PEER_PINS;\n', 'pool_held', 'lies',
+     'made more than|outside|read peers_used'),
+    ('the number of peers not bounded', HOLDS, '    if (peers > pool->max_peers) peers = pool->max_peers;\n',
+     '    if (!(M) && peers > pool->max_peers) peers = pool->max_peers;\n', 'pool_held', 'lies', 'made more than|outside'),
     ('one store too many', 'include/tern/ring_sequenced.h', '    p->tail++;\n    tern__ring_publish_items(',
      '    p->tail++;\n    for (int i = 0; M && i < 8; i++) tern_a32_store_relaxed(&p->shared->producer.word, 0);\n'
      '    tern__ring_publish_items(', 'ring_sequenced_producer', 'lies', 'made more than'),

@@ -95,7 +95,7 @@ static void bell_attach(world *w)
     hostile_begin(w, &bell_limits[ATTACH], 0);
     tern_status status = tern_bell_attach(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, !fresh.leaf || (unsigned char *)(fresh.leaf + fresh.leaves) <= w->memory + w->size_bytes);
     hostile_begin(w, &bell_limits[DETACH], 0);
     tern_bell_detach(&s->bell);

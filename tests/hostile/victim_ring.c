@@ -130,7 +130,7 @@ static void ring_attach_producer(world *w)
     hostile_begin(w, &ring_limits[ATTACH_PRODUCER], ring_most_slots(w));
     tern_status status = tern_ring_attach_producer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.items + (uint64_t)fresh.capacity_items * fresh.slot_size_bytes <= w->memory + w->size_bytes);
     if (!ring_takes_shape(w, &fresh, NULL)) return;
     hostile_begin(w, &ring_limits[DETACH_PRODUCER], 0);
@@ -148,7 +148,7 @@ static void ring_attach_consumer(world *w)
     hostile_begin(w, &ring_limits[ATTACH_CONSUMER], ring_most_slots(w));
     tern_status status = tern_ring_attach_consumer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.items + (uint64_t)fresh.capacity_items * fresh.slot_size_bytes <= w->memory + w->size_bytes);
     if (!ring_takes_shape(w, NULL, &fresh)) return;
     hostile_begin(w, &ring_limits[DETACH_CONSUMER], 0);

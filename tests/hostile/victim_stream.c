@@ -185,7 +185,7 @@ static void stream_attach_producer(world *w)
     hostile_begin(w, &stream_limits[ATTACH_PRODUCER], (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8);
     tern_status status = tern_stream_attach_producer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.ring.items + fresh.capacity_bytes <= w->memory + w->size_bytes);
     hostile_begin(w, &stream_limits[DETACH_PRODUCER], 0);
     tern_stream_detach_producer(&s->p);
@@ -202,7 +202,7 @@ static void stream_attach_consumer(world *w)
     hostile_begin(w, &stream_limits[ATTACH_CONSUMER], (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8);
     tern_status status = tern_stream_attach_consumer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.ring.items + fresh.capacity_bytes <= w->memory + w->size_bytes);
     hostile_begin(w, &stream_limits[DETACH_CONSUMER], 0);
     tern_stream_detach_consumer(&s->c);

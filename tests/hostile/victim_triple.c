@@ -137,7 +137,7 @@ static void triple_attach_writer(world *w)
     hostile_begin(w, &triple_limits[ATTACH_WRITER], 0);
     tern_status status = tern_triple_attach_writer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_span(w, tern_triple_back(&fresh), fresh.buffer_size_bytes, sizeof(struct tern_triple_shared), true);
     hostile_begin(w, &triple_limits[DETACH_WRITER], 0);
     tern_triple_detach_writer(&s->w);
@@ -153,7 +153,7 @@ static void triple_attach_reader(world *w)
     hostile_begin(w, &triple_limits[ATTACH_READER], 0);
     tern_status status = tern_triple_attach_reader(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
-    if (!hostile_attached(w, status, &fresh, sizeof fresh)) return;
+    if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_begin(w, &triple_limits[DETACH_READER], 0);
     tern_triple_detach_reader(&s->r);
     hostile_end(w);

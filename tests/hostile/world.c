@@ -57,10 +57,10 @@ tern_status hostile_status(const world *w, tern_status status, uint32_t document
     return status;
 }
 
-bool hostile_attached(const world *w, tern_status status, const void *view, size_t view_bytes)
+bool hostile_attached(const world *w, tern_status status, uint32_t documented, const void *view, size_t view_bytes)
 {
     const unsigned char *at = view;
-    if (hostile_status(w, status, HOSTILE_ATTACHES) == TERN_OK) return true;
+    if (hostile_status(w, status, documented) == TERN_OK) return true;
     for (size_t i = 0; i < view_bytes; i++)
         if (at[i] != 0) hostile_fail(w, "%s failed and left something in byte %zu of the view", w->limit->call, i);
     return false;

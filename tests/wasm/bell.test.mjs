@@ -46,7 +46,8 @@ for (const sources of [8, 40]) {
     const sleeps = begins.sleeps + answers.sleeps;
     t.diagnostic(`${sleeps} sleeps, ${begins.wakes + answers.wakes} wakes`);
     assert.ok(sleeps >= TURNS / 2, `${sleeps} sleeps only`);
-    assert.ok(begins.wakes <= answers.sleeps && answers.wakes <= begins.sleeps, 'more wakes than sleeps');
+    // attaching to a bell wakes once: a ringer may have died before its wake; each has attached to two
+    assert.ok(begins.wakes <= answers.sleeps + 2 && answers.wakes <= begins.sleeps + 2, 'more wakes than sleeps');
   });
 }
 
