@@ -147,7 +147,7 @@ def counted_pins_of_the_dead_are_told():
     equal(code, EXIT_FAILED)
     equal(report["wrong"], ["pool 'pool': slot 0 is kept by 11 pins of nobody (a peer had more than 48 pins in hand)"])
     code, report = diagnose(name, False, ["--repair"])
-    equal((code, report["repaired"]["pins"], len(report["wrong"])), (EXIT_FAILED, 56, 1))
+    equal((code, report["repaired"]["pins"], len(report["wrong"])), (EXIT_FAILED, 48, 1))
     contains(run("doctor", name)[1], "no repair mends that")
     run("rm", name)
 
