@@ -154,8 +154,16 @@ bool tern_peer_next(const tern_region *region, uint32_t *cursor, tern_peer_info 
 
 /* ---- Roles ----------------------------------------------------------------------------------- */
 
+/* Whether the end that a view had is no longer its own: it was evicted, or the memory is lost. */
+static bool role_is_gone(const tern__role *role)
+{
+    /* relaxed: nothing is read on the strength of it */
+    return role->release && tern_a32_load_relaxed(role->own) != role->reference;
+}
+
 static bool role_other_is_dead(const tern__role *role)
 {
+    if (role_is_gone(role)) return true;
     /* relaxed: nothing is read on the strength of it */
     uint32_t other = tern_a32_load_relaxed(role->other);
     return peer_is_dead(role->peers, role->max_peers, role->fd, (role->reference & 0xffffu) - 1, other);
@@ -164,6 +172,7 @@ static bool role_other_is_dead(const tern__role *role)
 /* A bell has no other end: any peer may ring. */
 static bool role_any_is_dead(const tern__role *role)
 {
+    if (role_is_gone(role)) return true;
     uint32_t own_slot = (role->reference & 0xffffu) - 1;
     for (uint32_t slot = 0; slot < role->max_peers; slot++) {
         /* relaxed: nothing is read on the strength of it */

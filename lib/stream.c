@@ -210,7 +210,8 @@ tern_status tern_stream_inspect(tern_stream_info *info, const void *memory, size
     tern__memset(info, 0, sizeof *info);
     tern_status status = tern__ring_inspect(&ring, memory, size_bytes, TERN_STREAM_MAGIC);
     if (status != TERN_OK) return status;
-    if (!stream_is_sound(ring.item_size_bytes, ring.capacity_items, (ring.flags & TERN_RING_SEQUENCED) != 0)) return TERN_ERR_CORRUPT;
+    if (!stream_is_sound(ring.item_size_bytes, ring.capacity_items, (ring.flags & TERN_RING_SEQUENCED) != 0))
+        return TERN_ERR_CORRUPT;
     info->capacity_bytes = stream_bytes(ring.capacity_items);
     info->size_bytes = ring.size_bytes;
     info->max_record_bytes = stream_max_record(ring.capacity_items);

@@ -217,7 +217,9 @@ TERN_API tern_status tern_bell_inspect(tern_bell_info *info, const void *memory,
  * @param timeout_ns nanoseconds, or TERN_WAIT_FOREVER; 0 looks once
  * @return TERN_OK: the next collect finds something; TERN_ERR_TIMEOUT; TERN_ERR_CLOSED: closed,
  *         and everything has been collected; TERN_ERR_CORRUPT: as tern_bell_status();
- *         TERN_ERR_DOMAIN: this view may not block; TERN_ERR_UNSUPPORTED: a build that cannot
+ *         TERN_ERR_DOMAIN: this view may not block; TERN_ERR_UNSUPPORTED: a build that cannot; of a
+ *         view that was opened in a region: TERN_ERR_BUSY: a live peer collects; TERN_ERR_PEER_DEAD: a
+ *         peer of the region died, and nobody has called tern_peer_recover() since
  *
  * Role: collector. Progress: blocking; looks at most spin_checks times, then sleeps.
  * Order: none for data: tern_bell_collect() has the acquire. Acquire [BELL-3], [BELL-4] for closing.

@@ -213,7 +213,8 @@ TERN_API tern_status tern_pool_inspect(tern_pool_info *info, const void *memory,
  * Progress: lock-free; gives up with TERN_ERR_CORRUPT after 2^13 lost races
  * Order:    acquire [POOL-1]: everything that was done to the slot's former items is over;
  *           release [POOL-2]
- * Crash:    dying inside leaves everything as it was, or the slot is lost
+ * Crash:    dying inside leaves everything as it was, or the slot on its way: in a region
+ *           tern_peer_recover() gives it back, elsewhere it is lost
  */
 TERN_API tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item);
 
@@ -223,13 +224,14 @@ TERN_API tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void 
  * Of several frees of one handle, one succeeds.
  *
  * @return TERN_OK: the slot is free again; TERN_DEFERRED (> 0): it is pinned, and the last unpin
- *         frees it; TERN_ERR_STALE: no live item of that handle; TERN_ERR_CORRUPT: the free list
+ *         frees it (in a region also: somebody else's call looks at it just now, and frees it);
+ *         TERN_ERR_STALE: no live item of that handle; TERN_ERR_CORRUPT: the free list
  *         is damaged, the item is gone and its slot lost
  *
  * Role:     any
  * Progress: lock-free; gives up with TERN_ERR_CORRUPT after 2^13 lost races
  * Order:    release [POOL-1]: all that the caller did with the item; acquire [POOL-2]
- * Crash:    dying inside leaves the item live, or free, or its slot is lost
+ * Crash:    dying inside leaves the item live, or free, or its slot on its way: as tern_pool_alloc()
  */
 TERN_API tern_status tern_pool_free(tern_pool *pool, tern_handle handle);
 

@@ -114,7 +114,8 @@ TERN_INLINE void *tern_pool_get(const tern_pool *pool, tern_handle handle)
  * Progress: lock-free; one read-modify-write if nobody else touches the slot
  * Order:    acquire [POOL-1], [POOL-2]: what was done to the slot's former items, and what was
  *           done to this one under pins that are over
- * Crash:    the pin of a process that dies stays: the slot is never reused
+ * Crash:    in a region tern_peer_recover() gives up the pins of a peer that died, up to 48 at once;
+ *           elsewhere they stay, and the slot is never reused
  */
 TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
 {
@@ -130,7 +131,7 @@ TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
  * Role:     whoever pinned, from any thread that knows of the pin
  * Progress: wait-free, one read-modify-write; lock-free if it gives the slot back
  * Order:    release [POOL-1]: all that the caller did with the item
- * Crash:    dying inside leaves the pin, or nothing, or the slot is lost
+ * Crash:    dying inside leaves the pin, or nothing, or the slot on its way: as tern_pool_alloc()
  */
 TERN_INLINE void tern_pool_unpin(tern_pool *pool, tern_handle handle)
 {

@@ -301,7 +301,8 @@ TERN_API tern_status tern_ring_inspect(tern_ring_info *info, const void *memory,
  * @return TERN_OK: the next push or reserve succeeds; TERN_ERR_TIMEOUT;
  *         TERN_ERR_CLOSED: the consumer closed; TERN_ERR_CORRUPT;
  *         TERN_ERR_UNSUPPORTED: not a waitable ring, or a build that cannot
- *         block; TERN_ERR_DOMAIN: this view may not block
+ *         block; TERN_ERR_DOMAIN: this view may not block; TERN_ERR_PEER_DEAD: the
+ *         consumer died and has no successor yet (views opened in a region, open.h)
  *
  * Role: producer. Progress: blocking; looks at most spin_checks times, then sleeps.
  * Order: acquire [RING-2]; pairs with the consumer's release.

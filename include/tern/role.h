@@ -75,7 +75,7 @@ typedef struct tern__role {
     int fd;                           /* of the region; -1: no kernel watches over its peers */
 } tern__role;
 
-/* Whether the other end was held by a peer that died, and nobody has taken it since. */
+/* Whether the other end was held by a peer that died, and nobody has taken it since; or ours is gone. */
 TERN_INLINE bool tern__role_other_is_dead(const tern__role *role)
 {
     return role->other_is_dead && role->other_is_dead(role);

@@ -73,7 +73,8 @@ TERN_API tern_status tern_shm_create_huge(tern_region *region, const char *name,
  * @return TERN_OK; TERN_ERR_NOT_FOUND; TERN_ERR_ACCESS: not permitted, or the file belongs to
  *         another user than us and root; TERN_ERR_MEMORY: the file is
  *         too short or was truncated; TERN_ERR_CORRUPT: no Tern region, or no regular
- *         file; TERN_ERR_NO_SPACE: the file has holes, and there is no memory to fill them; as tern_region_attach() otherwise; TERN_ERR_SYSTEM: see errno
+ *         file; TERN_ERR_NO_SPACE: the file has holes, and there is no memory to fill them;
+ *         as tern_region_attach() otherwise; TERN_ERR_SYSTEM: see errno
  *
  * Role: any. Progress: system calls. Order: acquire [REGION-0]. Crash: changes nothing.
  */
@@ -122,9 +123,9 @@ TERN_API tern_status tern_shm_status(const tern_region *region);
  * Handles SIGBUS for the whole process: if the access was to a region, private pages of zeros take
  * the place of the whole mapping, the access finds them, and tern_shm_status() says TERN_ERR_MEMORY
  * from then on. The objects in it are then empty, full, or TERN_ERR_CORRUPT, or go on among the
- * threads of this process; *_wait ends with that or its time-out (without one, a sleeper whom
- * nobody wakes sleeps on). What the other processes see of the file is not touched. Any other SIGBUS goes to the handler that stood there before, or ends
- * the process as it would have.
+ * threads of this process; *_wait ends with that, its time-out, or TERN_ERR_PEER_DEAD if its view was
+ * opened in the region. What the other processes see of the file is not touched. Any other SIGBUS
+ * goes to the handler that stood there before, or ends the process as it would have.
  *
  * @param on false: put the former handler back
  * @return TERN_OK, also if it was so already; TERN_ERR_STATE: somebody set a handler after us, which

@@ -233,7 +233,8 @@ TERN_API tern_status tern_stream_inspect(tern_stream_info *info, const void *mem
  * @param timeout_ns nanoseconds, or TERN_WAIT_FOREVER; 0 looks once
  * @return TERN_OK; TERN_ERR_TIMEOUT; TERN_ERR_CLOSED: the consumer closed;
  *         TERN_ERR_ARGUMENT: too long; TERN_ERR_CORRUPT; TERN_ERR_UNSUPPORTED: not a waitable
- *         stream, or a build that cannot block; TERN_ERR_DOMAIN: this view may not block
+ *         stream, or a build that cannot block; TERN_ERR_DOMAIN: this view may not block;
+ *         TERN_ERR_PEER_DEAD: the consumer died and has no successor yet (views opened in a region)
  *
  * Role: producer. Progress: blocking; looks at most spin_checks times, then sleeps. Space comes
  * only while the consumer goes on looking for records.

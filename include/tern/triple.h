@@ -258,7 +258,8 @@ TERN_API tern_status tern_triple_inspect(tern_triple_info *info, const void *mem
  * @param timeout_ns nanoseconds, or TERN_WAIT_FOREVER; 0 looks once
  * @return TERN_OK: there is; TERN_ERR_TIMEOUT; TERN_ERR_CLOSED: the writer closed and its last
  *         frame is in front; TERN_ERR_CORRUPT; TERN_ERR_UNSUPPORTED: a build that cannot block;
- *         TERN_ERR_DOMAIN: this view may not block
+ *         TERN_ERR_DOMAIN: this view may not block; TERN_ERR_PEER_DEAD: the writer died, its last
+ *         frame is in front, and it has no successor yet (views opened in a region, open.h)
  *
  * Role: reader. Progress: blocking; looks at most spin_checks times, then sleeps.
  * Order: acquire [TRIPLE-3], [TRIPLE-4]: closing; the frame's bytes come with tern_triple_update().

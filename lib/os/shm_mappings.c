@@ -149,7 +149,8 @@ int tern__mapping_keep(int fd)
 static void *mappings_map_file(int fd, size_t size_bytes)
 {
     const size_t huge = MAPPINGS_HUGE_BYTES, page = (size_t)sysconf(_SC_PAGESIZE);
-    if (size_bytes < huge || size_bytes > SIZE_MAX / 2) return mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (size_bytes < huge || size_bytes > SIZE_MAX / 2)
+        return mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     unsigned char *space = (unsigned char *)mmap(NULL, size_bytes + huge, PROT_NONE,
                                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED) return MAP_FAILED;

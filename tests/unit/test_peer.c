@@ -440,6 +440,9 @@ static void eviction_where_no_kernel_watches(void **state)
     assert_status(tern_ring_pop_wait(&c, &value, TERN_WAIT_FOREVER), TERN_ERR_PEER_DEAD);
     assert_status(tern_ring_open_producer(&next, &region, "r", NULL), TERN_OK);
     assert_int_equal(next.recovery.outcome, TERN_RECOVERY_REPAIRED);
+    while (tern_ring_push(&next, &value)) {}
+    while (tern_ring_push(&p, &value)) {}   /* the evicted one does not know it, but it does not wait for ever */
+    assert_status(tern_ring_push_wait(&p, &value, TERN_WAIT_FOREVER), TERN_ERR_PEER_DEAD);
     tern_region_detach(&region);
     free(memory);
 }
