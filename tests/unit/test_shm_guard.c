@@ -403,17 +403,17 @@ static void guard_holds_when_several_fault_at_once(void **state)
     assert_status(tern_shm_guard(false), TERN_OK);
 }
 
-/* Who sleeps when it happens gets up at its time-out. */
-static void *sleep_for_a_while(void *argument)
+/* Who sleeps when it happens gets up, also without a time-out. */
+static void *sleep_for_ever(void *argument)
 {
     uint64_t item;
     struct ends *e = argument;
     static tern_status woke;
-    woke = tern_ring_pop_wait(&e->in, &item, 200000000);
+    woke = tern_ring_pop_wait(&e->in, &item, TERN_WAIT_FOREVER);
     return &woke;
 }
 
-static void guard_leaves_a_sleeper_its_time_out(void **state)
+static void guard_wakes_who_sleeps_without_a_time_out(void **state)
 {
     (void)state;
     struct ends e;
@@ -422,7 +422,7 @@ static void guard_leaves_a_sleeper_its_time_out(void **state)
     assert_status(tern_shm_guard(true), TERN_OK);
     open_all(&e);
     e.in.spin_checks = 0;
-    assert_int_equal(pthread_create(&sleeper, NULL, sleep_for_a_while, &e), 0);
+    assert_int_equal(pthread_create(&sleeper, NULL, sleep_for_ever, &e), 0);
     tern_ring_info info;
     tern_object object;
     assert_status(tern_region_find(&e.region, "ring", 0, &object), TERN_OK);
@@ -431,7 +431,7 @@ static void guard_leaves_a_sleeper_its_time_out(void **state)
     } while (!info.consumer_asleep);
     assert_int_equal(truncate(path, 0), 0);
     pthread_join(sleeper, &woke);
-    EXPECT(*(tern_status *)woke, TERN_ERR_TIMEOUT, TERN_ERR_CORRUPT);
+    EXPECT(*(tern_status *)woke, TERN_ERR_PEER_DEAD, TERN_ERR_CORRUPT);
     tern_shm_close(&e.region);
     assert_status(tern_shm_guard(false), TERN_OK);
 }
@@ -458,7 +458,7 @@ int main(void)
         SHM_TEST(hole_in_the_file_reads_as_zeros),
         SHM_TEST(guard_holds_while_both_sides_work),
         SHM_TEST(guard_holds_when_several_fault_at_once),
-        SHM_TEST(guard_leaves_a_sleeper_its_time_out),
+        SHM_TEST(guard_wakes_who_sleeps_without_a_time_out),
         SHM_TEST(guard_lets_who_goes_to_sleep_look_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
