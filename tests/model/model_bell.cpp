@@ -155,6 +155,33 @@ struct counting : rl::test_suite<counting<Sources, Ringers, Rings>, Ringers + 1>
     }
 };
 
+/// All sources are rung for the dead, what they had published comes with it; beside a ringer in the same run.
+struct ring_all : rl::test_suite<ring_all, 3> {
+    bell_memory<33> memory;
+    void before() { memory.make(); }
+    void thread(unsigned id)
+    {
+        if (id == 0) {
+            uint32_t number = 100;
+            tern_copy_to_shared(&memory.values[0], &number, 4);
+            tern__bell_ring_all(&memory.bell);
+        }
+        if (id == 1) memory.show(2, 2);
+        if (id != 2) return;
+        for (bool done = false; !done;) {
+            RL_ASSERT(tern_bell_wait(&memory.bell, TERN_WAIT_FOREVER) == TERN_OK);
+            tern_bell_pass pass;
+            uint32_t first, bits;
+            tern_bell_begin(&memory.bell, &pass);
+            while (tern_bell_next(&pass, &first, &bits)) {
+                if (first != 0 || !(bits & 1u)) continue;
+                memory.expect(0);
+                done = true;
+            }
+        }
+    }
+};
+
 /// A marker that died between its leaf and the root; another one marks the same source.
 struct dead_marker : rl::test_suite<dead_marker, 3> {
     bell_memory<33> memory;
@@ -470,6 +497,7 @@ int main(int argc, char **argv)
         { "flat, counting", model_random<counting<4, 2, 3>>, model_bound<counting<4, 1, 3>> },
         { "33 sources, counting", model_random<counting<33, 2, 3>>, model_bound<counting<33, 1, 2>> },
         { "a marker that died half-way", model_random<dead_marker>, model_bound<dead_marker> },
+        { "all rung for the dead", model_random<ring_all>, nullptr },
         { "close, sleeping", model_random<close_sleeping<4>>, model_bound<close_sleeping<4>> },
         { "close, sleeping, 33 sources", model_random<close_sleeping<33>>, model_bound<close_sleeping<33>> },
         { "close, polling", model_random<close_polling>, model_bound<close_polling> },
