@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,5 +130,22 @@ static inline bool stress_both(bool processes, stress_side there, stress_side he
 /* One line of result; text continues it. */
 #define stress_report(ok, number, ...) \
     (printf("%sok %d - ", (ok) ? "" : "not ", (number)), printf(__VA_ARGS__), printf("\n"), fflush(stdout))
+
+/* A region that the children of this process have at the same place: of tern_shm_create() they have nothing. */
+static inline bool stress_create(tern_region *region, size_t size_bytes)
+{
+    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return false;
+    return tern_region_format(memory, size_bytes, NULL) == TERN_OK
+        && tern_region_attach(region, memory, size_bytes, NULL) == TERN_OK;
+}
+
+static inline void stress_close(tern_region *region)
+{
+    void *memory = region->shared;
+    size_t size_bytes = (size_t)region->size_bytes;
+    tern_region_detach(region);
+    munmap(memory, size_bytes);
+}
 
 #endif

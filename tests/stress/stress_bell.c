@@ -278,7 +278,7 @@ static bool make(run *r, tern_region *region)
     char name[] = "answer 0";
     tern_bell_desc desc = { r->sources }, one = { 1 };
     tern_ring_desc queue = item_ring_desc(16, TERN_RING_WAITABLE);
-    if (tern_shm_create(region, NULL, 1 << 20, NULL) != TERN_OK) return false;
+    if (!stress_create(region, 1 << 20)) return false;
     r->bell = object(region, "bell", TERN_TYPE_BELL, tern_bell_size(&desc));
     r->counter = object(region, "counter", TERN_TYPE_POOL, MAX_SOURCES * sizeof *r->counter);
     r->items = object(region, "items", TERN_TYPE_POOL, RINGERS * sizeof *r->items);
@@ -315,7 +315,7 @@ static uint64_t stress(run r, bool processes, int number)
                number, r.name, processes ? "processes" : "threads", RINGERS, (unsigned long long)r.rings,
                (unsigned long long)collector, (unsigned long long)(sleeps - collector));
     fflush(stdout);
-    tern_shm_close(&region);
+    stress_close(&region);
     return failed ? UINT64_MAX : sleeps;
 }
 

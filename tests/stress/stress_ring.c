@@ -185,11 +185,11 @@ static bool make_ring(run *r, tern_region *region)
     tern_object object;
     tern_ring_desc desc = item_ring_desc(r->capacity, r->flags);
     r->size = tern_ring_size(&desc);
-    if (tern_shm_create(region, NULL, tern_region_size(NULL) + tern_region_object_size(r->size), NULL) != TERN_OK)
+    if (!stress_create(region, tern_region_size(NULL) + tern_region_object_size(r->size)))
         return false;
     if (tern_region_claim(region, "ring", TERN_TYPE_RING, r->size, &object) != TERN_OK
         || tern_ring_format(object.memory, r->size, &desc) != TERN_OK) {
-        tern_shm_close(region);
+        stress_close(region);
         return false;
     }
     r->memory = object.memory;
@@ -232,7 +232,7 @@ static int stress(run r, bool processes, int number)
                   (unsigned long long)r.items, (unsigned long long)consumed.sum,
                   produced.sum == consumed.sum ? "agrees" : "DIFFERS", (unsigned long long)produced.sleeps,
                   (unsigned long long)consumed.sleeps, met);
-    tern_shm_close(&region);
+    stress_close(&region);
     return !ok;
 }
 
@@ -250,7 +250,7 @@ static int stress_sleeps(uint64_t wanted, uint64_t seed, uint32_t flags, bool pr
         ok = run_both(&r, processes, &produced, &consumed);
         total += produced.sleeps + consumed.sleeps;
         items += consumed.items;
-        tern_shm_close(&region);
+        stress_close(&region);
     }
     stress_report(ok, number, "no wake-up lost, %s, %s: %llu sleeps without a time-out, %llu items", layout_of(&r),
                   processes ? "processes" : "threads", (unsigned long long)total, (unsigned long long)items);

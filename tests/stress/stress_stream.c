@@ -190,7 +190,7 @@ static int stress(run r, bool processes, int number)
     result produced, consumed;
     tern_stream_desc desc = { r.capacity, r.flags };
     r.size = tern_stream_size(&desc);
-    if (tern_shm_create(&region, NULL, tern_region_size(NULL) + tern_region_object_size(r.size), NULL) != TERN_OK
+    if (!stress_create(&region, tern_region_size(NULL) + tern_region_object_size(r.size))
         || tern_region_claim(&region, "stream", TERN_TYPE_STREAM, r.size, &object) != TERN_OK
         || tern_stream_format(object.memory, r.size, &desc) != TERN_OK) {
         printf("not ok %d - %s: no memory\n", number, r.name);
@@ -206,7 +206,7 @@ static int stress(run r, bool processes, int number)
                   processes ? "processes" : "threads", (unsigned long long)consumed.records,
                   (unsigned long long)r.records, (unsigned long long)consumed.sum,
                   produced.sum == consumed.sum ? "agrees" : "DIFFERS");
-    tern_shm_close(&region);
+    stress_close(&region);
     return !ok;
 }
 

@@ -207,7 +207,7 @@ static bool begin(run *r, tern_region *region)
     tern_triple_desc desc = { r->frame_bytes };
     r->size = tern_triple_size(&desc);
     size_t both = 2 * tern_region_object_size(r->size);
-    if (tern_shm_create(region, NULL, tern_region_size(NULL) + both, NULL) != TERN_OK) return false;
+    if (!stress_create(region, tern_region_size(NULL) + both)) return false;
     if (tern_region_claim(region, "both", TERN_TYPE_TRIPLE, both, &object) != TERN_OK) return false;
     r->memory = object.memory;
     return tern_triple_format(r->memory, r->size, &desc) == TERN_OK
@@ -232,7 +232,7 @@ static int stress(run r, bool processes, int number)
            (unsigned long long)v.read, (unsigned long long)v.dropped, (unsigned long long)v.torn,
            (unsigned long long)v.out_of_order, (unsigned long long)v.sleeps);
     fflush(stdout);
-    tern_shm_close(&region);
+    stress_close(&region);
     return failed;
 }
 
@@ -253,7 +253,7 @@ static int stress_wakes(uint64_t wanted, uint64_t seed, bool processes, int numb
             || here.published != r.frames || there.dropped || here.dropped || there.replaced || here.replaced;
         sleeps += there.sleeps + here.sleeps;
         read += there.read + here.read;
-        tern_shm_close(&region);
+        stress_close(&region);
     }
     failed = failed || sleeps < wanted;
     printf("%sok %d - no wake-up lost, %s: %llu sleeps without a time-out, %llu publications, each waited for\n",
