@@ -189,6 +189,7 @@ def bytes_that_no_one_has_are_named():
     read_end, write_end = os.pipe()
     sender = start("send", "--resume", "--capacity", "4K", name, stdin=read_end)
     os.close(read_end)
+    joined(name, "send")   # whoever comes first decides on the capacity
     receiver = start("recv", "--resume", name, target)
     with open(write_end, "wb", closefd=False) as file:
         file.write(content)
