@@ -362,7 +362,7 @@ static void triple_of_the_largest_buffers_swaps_them_whole(void **state)
     tern_triple_desc desc = { TERN_TRIPLE_MAX_BUFFER_BYTES };
     size_t size = tern_triple_size(&desc), last = desc.buffer_size_bytes - 1;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) skip();   /* no address space for 3 GiB */
+    if (memory == MAP_FAILED) unit_skip("no address space for 3 GiB");
     tern_triple_writer w;
     tern_triple_reader r;
     assert_status(tern_triple_format(memory, size - 1, &desc), TERN_ERR_MEMORY);
