@@ -292,7 +292,9 @@ TERN_INLINE uint32_t tern_bell_take(uint32_t *bits)
  * @param source 0 to sources - 1
  * @return false: no such source, nothing was done
  *
- * Role: any number of ringers. Progress: wait-free; one system call if the collector sleeps.
+ * Role: any number of ringers. Progress: wait-free where an OR that returns what was there is one
+ *        instruction (AArch64 with LSE); on x86-64 compilers make it a
+ *        compare-exchange in a loop, so it is lock-free there. One system call if the collector sleeps.
  * Order: release [BELL-1], and [BELL-2] above 31 sources; pair with collect and next.
  * Crash: dying in here rings or does not; above 31 sources it can leave a mark that is found only
  *        with the next ring in the same run. Nobody else's mark is lost. A sleeper that was not

@@ -62,4 +62,5 @@ def main():
     pathlib.Path(output).write_text('\n'.join(lines) + '\n')
 
 
-main()
+if __name__ == '__main__':
+    main()
