@@ -186,7 +186,7 @@ TERN_API void tern_bell_detach(tern_bell *bell);
  * The collector gets everything that was rung before; then its wait and status answer
  * TERN_ERR_CLOSED. Closing cannot be taken back. A ring that comes later is still collected.
  *
- * Role: any. Progress: wait-free. Crash: closes wholly or not at all; dying before the wake can
+ * Role: any. Progress: as tern_bell_ring(). Crash: closes wholly or not at all; dying before the wake can
  * leave a sleeper to its time-out, or to the next attach.
  * Order: release [BELL-3], [BELL-4]; pair with the collector's status and sleep.
  */
