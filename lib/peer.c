@@ -86,8 +86,8 @@ static bool peer_take(tern_region *region, uint32_t slot)
         return false;
     }
     peer_clear(peer);
-    tern__os_self(&peer->process, &peer->attached_ns, peer->program);
-    peer->domain = region->domain;
+    tern__os_self(peer);
+    tern_a32_store_relaxed(&peer->domain, region->domain); /* relaxed: for people to look at */
     region->peer = slot + 1;
     region->reference = tern__peer_reference(slot, next);
     /* [POOL-6] seq_cst: that there is one more peer to look at, before it has anything in hand. Also if
@@ -140,10 +140,11 @@ bool tern_peer_next(const tern_region *region, uint32_t *cursor, tern_peer_info 
         uint32_t word = tern_a32_load_relaxed(&peer->word);
         if (peer_state(word) == TERN__PEER_FREE) continue;
         info->peer = slot + 1;
-        info->process = peer->process;
-        info->domain = peer->domain;
-        info->attached_ns = peer->attached_ns;
-        tern_copy_from_shared(info->program, peer->program, sizeof peer->program);
+        info->process = tern_a32_load_relaxed(&peer->process); /* relaxed: as above, and the next three */
+        info->domain = tern_a32_load_relaxed(&peer->domain);
+        info->attached_ns = tern_a64_load_relaxed(&peer->attached_ns);
+        const uint64_t program[2] = { tern_a64_load_relaxed(&peer->program[0]), tern_a64_load_relaxed(&peer->program[1]) };
+        tern__memcpy(info->program, program, sizeof program);
         info->is_alive = peer_lives(region->fd, region->peer - 1, slot, word);
         for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++)
             info->was_holding += tern_a64_load_relaxed(&peer->holds[i]) != 0; /* relaxed: as above */

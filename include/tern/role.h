@@ -24,11 +24,11 @@
 /** A slot of the peer table: an attachment to a region. Its owner writes it, and whoever buries it. */
 struct tern_region_peer {
     tern_a32 word;         /* incarnation << 16 | TERN__PEER_* */
-    uint32_t process;      /* id, for people to read; never compared */
-    uint32_t domain;
+    tern_a32 process;      /* id, for people to read; never compared */
+    tern_a32 domain;
     tern_a32 pins_used;    /* the first so many of holds have been pins */
-    uint64_t attached_ns;  /* since 1970, for people */
-    char program[16];      /* for people */
+    tern_a64 attached_ns;  /* since 1970, for people */
+    tern_a64 program[2];   /* 16 bytes of a name, for people */
     tern_a32 unheld;       /* calls on their way that found no hold */
     unsigned char pad[20];
     tern_a64 holds[TERN_PEER_HOLDS];   /* what it has in hand, 0: nothing; see lib/pool_holds.c */

@@ -39,8 +39,9 @@ bool tern__os_lock(int fd, uint64_t byte);        /* false: somebody has it */
 void tern__os_unlock(int fd, uint64_t byte);
 bool tern__os_is_locked(int fd, uint64_t byte);   /* by another holder; in doubt, true */
 
-/* Beside the table: for people who look at a region. */
-void tern__os_self(uint32_t *process, uint64_t *now_ns, char program[16]);
+/* Beside the table: write who we are and since when into our slot; self.c. */
+struct tern_region_peer;
+void tern__os_self(struct tern_region_peer *peer);
 
 TERN_EXTERN_C_END
 

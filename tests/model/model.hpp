@@ -237,12 +237,7 @@ extern "C" inline bool tern__os_lock(int, uint64_t) { return true; }
 extern "C" inline void tern__os_unlock(int, uint64_t) {}
 extern "C" inline bool tern__os_is_locked(int, uint64_t byte) { return model_is_locked()(byte); }
 #if !defined(MODEL_SELF)
-extern "C" inline void tern__os_self(uint32_t *process, uint64_t *now_ns, char program[16])
-{
-    *process = 0;
-    *now_ns = 0;
-    std::memset(program, 0, 16);
-}
+extern "C" inline void tern__os_self(struct tern_region_peer *) {}
 #endif
 
 /// Whether ends may publish by plain stores; see tern_barrier_light() and _heavy() in atomic.h.

@@ -24,12 +24,10 @@ uint32_t tern_layout_hash(void)
 }
 
 // What a peer says of itself is its slot's: two who write it at once are a race.
-extern "C" void tern__os_self(uint32_t *process, uint64_t *now_ns, char program[16])
+extern "C" void tern__os_self(struct tern_region_peer *peer)
 {
-    const char name[16] = "model";
-    *process = 0;
-    *now_ns = 0;
-    tern_copy_to_shared(program, name, sizeof name);
+    const unsigned char name[16] = { 1 };
+    tern_copy_to_shared(peer->pad, name, sizeof name);
 }
 
 namespace {
@@ -59,7 +57,7 @@ template <uint32_t Peers, uint32_t Seats = Peers> struct peer_memory {
             auto begin = reinterpret_cast<unsigned char *>(&e->type);
             model_watch(entries[i], begin, size_t(reinterpret_cast<unsigned char *>(e->name) + sizeof e->name - begin), 4);
         }
-        for (uint32_t i = 0; i < Seats; i++) model_watch(programs[i], bytes.region.peers[i].program, 16, 16);
+        for (uint32_t i = 0; i < Seats; i++) model_watch(programs[i], bytes.region.peers[i].pad, 16, 16);
         model_watch(heap, bytes.heap, sizeof bytes.heap, 16);
         model_fill(heap);
         tern_region_desc desc = { 0, most_objects, Seats, 0 };
