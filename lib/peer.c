@@ -65,7 +65,8 @@ static void peer_clear(struct tern_region_peer *peer)
      * relaxed, all of these: what a dead peer left was settled before, or is of no sense */
     if (tern_a32_load_relaxed(&peer->unheld) != 0) tern_a32_store_relaxed(&peer->unheld, 0);
     for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++)
-        if (tern_a64_load_relaxed(&peer->holds[i]) != 0) tern_a64_store_relaxed(&peer->holds[i], 0); /* relaxed: as above */
+        if (tern_a64_load_relaxed(&peer->holds[i]) != 0)   /* relaxed: as above */
+            tern_a64_store_relaxed(&peer->holds[i], 0); /* relaxed: as above */
 }
 
 /* Take a slot if it is free. */
@@ -125,7 +126,8 @@ void tern__peer_leave(tern_region *region)
          * [PEER-0] release: all that we did to the slot, and to all that we had.
          * Pairs with: [PEER-0] acquire in peer_take(), peer_is_dead().
          * Otherwise: what we had in hand may turn up in a successor's. */
-        tern_a32_store_release(&peer->word, incarnation | (undecided ? TERN__PEER_BURYING : TERN__PEER_FREE), PEER_0_LEAVE);
+        tern_a32_store_release(&peer->word, incarnation | (undecided ? TERN__PEER_BURYING : TERN__PEER_FREE),
+                               PEER_0_LEAVE);
     }
     if (region->fd >= 0) tern__os_unlock(region->fd, TERN__LIFE_BYTES + slot);
 }
@@ -210,7 +212,8 @@ static tern_status role_take(tern__role *role, tern_recovery *report)
     /* relaxed: only compared */
     uint32_t holder = tern_a32_load_relaxed(role->own);
     do {
-        if (holder != 0 && !peer_is_dead(role->peers, role->max_peers, role->fd, own_slot, holder)) return TERN_ERR_BUSY;
+        if (holder != 0 && !peer_is_dead(role->peers, role->max_peers, role->fd, own_slot, holder))
+            return TERN_ERR_BUSY;
         /* [PEER-1] acquire: all that a predecessor did with the end.
          * Pairs with: [PEER-1] release in role_set(), recover_roles().
          * Otherwise: we may start from an older index than the one it left. */

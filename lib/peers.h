@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.h: what the files of lib/ that deal with peers share: region.c, peer.c, recover.c, open.c. */
+/* peers.h: what the files of lib/ that deal with peers share: region.c, directory.c, peer.c, recover.c,
+ * open.c. */
 #ifndef TERN_PEERS_H
 #define TERN_PEERS_H
 
@@ -45,6 +46,11 @@ tern_status tern__peer_bury_all(const tern_region *region, tern_recovery *report
 tern_status tern__region_attach(tern_region *region, void *memory, size_t size_bytes, const tern_attach_desc *desc,
                                 int fd);
 
+/* ---- directory.c --------------------------------------------------------------------------- */
+
+/* The empty directory of a new region. */
+void tern__directory_format(struct tern_region_entry *directory, uint32_t max_objects);
+
 /* The object of an entry, in the list or not, bounded. @return its status; NOT_READY also if it is none yet */
 tern_status tern__region_object(const tern_region *region, uint32_t index, tern_object *object);
 
@@ -53,6 +59,19 @@ bool tern__region_bury_maker(const tern_region *region, uint32_t index, uint32_t
 
 /* ---- Small parts ----------------------------------------------------------------------------- */
 
+/* Where the next thing may begin that another core writes. */
+TERN_INLINE uint64_t tern__region_round_up(uint64_t value)
+{
+    return (value + TERN_SEPARATION - 1) / TERN_SEPARATION * TERN_SEPARATION;
+}
+
+/* Bytes of the heap that were taken when its word was this. */
+TERN_INLINE uint64_t tern__region_heap_used(uint64_t heap)
+{
+    return (heap >> TERN__HEAP_ENTRY_BITS) * TERN_SEPARATION;
+}
+
+/* What names a peer: its slot, and its slot's incarnation. */
 TERN_INLINE uint32_t tern__peer_reference(uint32_t slot, uint32_t word)
 {
     return (word & 0xffff0000u) | (slot + 1);

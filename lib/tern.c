@@ -14,6 +14,7 @@
 #include "triple.c"
 #include "stream.c"
 #include "region.c"
+#include "directory.c"
 #include "peer.c"
 #include "recover.c"
 #include "layout.c"

@@ -6,6 +6,7 @@
 
 #include "../../lib/base.c"
 #include "../../lib/region.c"
+#include "../../lib/directory.c"
 #include "../../lib/peer.c"
 #include "../../lib/recover.c"
 #include "../../lib/bell.c"

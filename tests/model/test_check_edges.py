@@ -32,7 +32,7 @@ SPOILS = [
     ('a weakened acquire with its comment left', RING,
      lambda t: re.sub(r'load_acquire\((&c->shared->producer\.word), RING_1_SEE\)', r'load_relaxed(\1)', t)),
     ('a relaxed access without a reason', RING, lambda t: t.replace('/* relaxed: closing', '/* closing')),
-    ('an edge with one end', 'lib/region.c', lambda t: re.sub(
+    ('an edge with one end', 'lib/directory.c', lambda t: re.sub(
         r'load_acquire\((link), REGION_1_FOLLOW\)', r'load_relaxed(\1) /* relaxed: test */', t)),
     ('a seq_cst access whose comment says acquire', HOLDS,
      lambda t: t.replace('[POOL-6] seq_cst: our look at the hold', '[POOL-6] acquire: our look at the hold')),
@@ -43,9 +43,9 @@ SPOILS = [
                          '         * Otherwise: the next', 'Otherwise: the next')),
     ('a seq_cst access that was weakened, with its comment left', HOLDS,
      lambda t: t.replace('load_seq_cst(&slot->word, POOL_6_LOOK)', 'load_acquire(&slot->word, POOL_6_LOOK)')),
-    ('a seq_cst edge with one end', 'lib/region.c', lambda t: t.replace(
+    ('a seq_cst edge with one end', 'lib/directory.c', lambda t: t.replace(
         '    /* [REGION-2] acquire: the formatted object, its',
-        '    /* [REGION-9] seq_cst: alone.\n     * Pairs with: [REGION-9] seq_cst in region_load_entry().\n'
+        '    /* [REGION-9] seq_cst: alone.\n     * Pairs with: [REGION-9] seq_cst in directory_load_entry().\n'
         '     * Otherwise: no. */\n    (void)tern_a32_load_seq_cst(&entry->state, REGION_9_ALONE);\n'
         '    /* [REGION-2] acquire: the formatted object, its'), 'edge [REGION-9] has one seq_cst end'),
     ('an operation that nobody uses', 'include/tern/atomic.h', lambda t: t.replace(
