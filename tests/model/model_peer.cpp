@@ -4,25 +4,9 @@
 #define TERN_PEER_HOLDS 3u
 #define TERN__PEER_PINS 2u
 #define MODEL_SELF
-#include "model.hpp"
-
-#include "../../lib/base.c"
-#include "../../lib/region.c"
-#include "../../lib/directory.c"
-#include "../../lib/peer.c"
-#include "../../lib/recover.c"
-#include "../../lib/bell.c"
-#include "../../lib/pool.c"
-#include "../../lib/pool_list.c"
-#include "../../lib/pool_holds.c"
+#include "model_region.hpp"
 
 #include "sites_peer.h"
-
-// Offsets differ under Relacy, whose atomics are larger; the real hash has its own tests.
-uint32_t tern_layout_hash(void)
-{
-    return 1;
-}
 
 // What a peer says of itself is its slot's: two who write it at once are a race.
 extern "C" void tern__os_self(struct tern_region_peer *peer)
@@ -52,12 +36,8 @@ template <uint32_t Peers, uint32_t Seats = Peers> struct peer_memory {
     void make(uint32_t attached = Peers)
     {
         model_begin();
-        model_watch(geometry, &bytes.region.shared.geometry, sizeof(tern_region_geometry), sizeof(tern_region_geometry));
-        for (uint32_t i = 0; i < most_objects; i++) {
-            tern_region_entry *e = &bytes.region.directory[i];
-            auto begin = reinterpret_cast<unsigned char *>(&e->type);
-            model_watch(entries[i], begin, size_t(reinterpret_cast<unsigned char *>(e->name) + sizeof e->name - begin), 4);
-        }
+        watch_header(geometry, bytes.region.shared);
+        for (uint32_t i = 0; i < most_objects; i++) watch_entry(entries[i], &bytes.region.directory[i]);
         for (uint32_t i = 0; i < Seats; i++) model_watch(programs[i], bytes.region.peers[i].pad, 16, 16);
         model_watch(heap, bytes.heap, sizeof bytes.heap, 16);
         model_fill(heap);
@@ -71,15 +51,6 @@ template <uint32_t Peers, uint32_t Seats = Peers> struct peer_memory {
         RL_ASSERT(tern__region_attach(&region[i], &bytes, sizeof bytes, nullptr, fd) == TERN_OK);
     }
     tern_status attach(uint32_t i) { return tern_region_attach(&region[i], &bytes, sizeof bytes, nullptr); }
-    void evict(uint32_t by, uint32_t peer)
-    {
-        tern_status status = tern_peer_evict(&region[by], peer, nullptr);
-        while (status == TERN_ERR_BUSY) {
-            tern_cpu_relax();
-            status = tern_peer_recover(&region[by], nullptr);
-        }
-        RL_ASSERT(status == TERN_OK || status == TERN_ERR_NOT_FOUND);
-    }
     /// Take the first entry's producer end, use what it stands for, and leave it to the next.
     tern_status use_role(uint32_t i)
     {
@@ -133,7 +104,8 @@ template <uint32_t Peers, uint32_t Seats = Peers> struct peer_memory {
             RL_ASSERT(object.status == TERN_OK && std::strchr(names, object.name[0]));
             count++;
         }
-        for (tern_region_entry &entry : bytes.region.directory) entries_used += tern_a32_load_relaxed(&entry.maker) != 0;
+        for (tern_region_entry &entry : bytes.region.directory)
+            entries_used += tern_a32_load_relaxed(&entry.maker) != 0;
         RL_ASSERT(count == most && entries_used == most);
         RL_ASSERT(tern_a64_load_relaxed(&bytes.region.shared.heap) >> TERN__HEAP_ENTRY_BITS == most);
         for (uint32_t i = 0; i < most; i++) {
@@ -190,17 +162,6 @@ struct holder_is_killed : rl::test_suite<holder_is_killed, 3> {
     }
 };
 
-/// A flag that orders nothing: it holds threads back, and tells them nothing else.
-struct stage {
-    rl::atomic<int> word;
-    void reset() { word.store(0, rl::mo_relaxed, $); }
-    void reach() { word.store(1, rl::mo_relaxed, $); }
-    void await()
-    {
-        while (!word.load(rl::mo_relaxed, $)) tern_cpu_relax();
-    }
-};
-
 /// A peer dies that had an end, or was making a name. Who comes when it is buried knows nothing of it but what
 /// the end's word, or the name's, tells.
 template <bool Name> struct comes_after_the_burial : rl::test_suite<comes_after_the_burial<Name>, 3> {
@@ -222,7 +183,7 @@ template <bool Name> struct comes_after_the_burial : rl::test_suite<comes_after_
             });
         } else if (id == 1) {
             death.await();
-            memory.evict(1, 1);
+            bury(&memory.region[1], 1);
             buried.reach();
         } else {
             buried.await();
@@ -247,7 +208,7 @@ struct holder_dies : rl::test_suite<holder_dies, 3> {
             death.in(10, [&] { memory.use_role(0); });
         } else if (id == 1) {
             death.await();
-            memory.evict(1, 1);
+            bury(&memory.region[1], 1);
             memory.await_role(1);
         } else {
             memory.await_role(2);
@@ -275,11 +236,11 @@ struct burier_dies : rl::test_suite<burier_dies, 3> {
             deaths[0].in(10, [&] { memory.use_role(0); });
         } else if (id == 1) {
             deaths[0].await();
-            deaths[1].in(40, [&] { memory.evict(1, 1); });
+            deaths[1].in(40, [&] { bury(&memory.region[1], 1); });
         } else {
             deaths[1].await();
-            memory.evict(2, 2);
-            memory.evict(2, 1);
+            bury(&memory.region[2], 2);
+            bury(&memory.region[2], 1);
             memory.await_role(2);
         }
     }
@@ -339,7 +300,7 @@ struct seat_of_the_dead : rl::test_suite<seat_of_the_dead, 3> {
             death.await();
             // by name of its incarnation, or somebody else may have the seat
             uint32_t word = tern_a32_load_relaxed(&memory.bytes.region.peers[1].word);
-            if (word >> 16 == 1) memory.evict(1, 2);
+            if (word >> 16 == 1) bury(&memory.region[1], 2);
         } else {
             death.await();
             while (memory.attach(2) != TERN_OK) tern_cpu_relax();
@@ -363,10 +324,10 @@ template <bool Bury> struct maker_dies : rl::test_suite<maker_dies<Bury>, 3> {
             death.in(40, [&] { memory.add_or_find(0, "a", 1); });
         } else if (id == 1) {
             if (Bury) death.await();
-            if (Bury) memory.evict(1, 1);
+            if (Bury) bury(&memory.region[1], 1);
             memory.add_or_find(1, Bury ? "a" : "c", Bury ? 1 : 3);
             if (!Bury) death.await();
-            if (!Bury) memory.evict(1, 1);
+            if (!Bury) bury(&memory.region[1], 1);
         } else {
             memory.add_or_find(2, Bury ? "a" : "b", Bury ? 1 : 2);
             memory.add_or_find(2, "b", 2);

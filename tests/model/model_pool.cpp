@@ -2,55 +2,27 @@
 // model_pool.cpp: the pool under the model checker: allocating, freeing, pinning and reuse of few
 // slots by two or three threads. Each item holds its own handle; a byte of one life that is
 // touched in another is a race, and ends the execution.
-#include "model.hpp"
-
-#include "../../lib/base.c"
-#include "../../lib/region.c"
-#include "../../lib/directory.c"
-#include "../../lib/peer.c"
-#include "../../lib/recover.c"
-#include "../../lib/bell.c"
-#include "../../lib/pool.c"
-#include "../../lib/pool_list.c"
-#include "../../lib/pool_holds.c"
+#include "model_region.hpp"
 
 #include "sites_pool.h"
 
-// Of no use here; the real one has its own tests.
-uint32_t tern_layout_hash(void)
-{
-    return 1;
-}
 #include "model_pool_bugs.hpp"
 
 namespace {
 
-constexpr uint32_t header_bytes = sizeof(tern_pool_slot);
-constexpr uint32_t stride_bytes = (header_bytes + 8 + 63) / 64 * 64;
-constexpr uint32_t item_bytes = stride_bytes - header_bytes;
-
 /// A pool in the model's memory. Relacy's atomics are larger, so the slots are, too.
 template <uint32_t Capacity> struct pool_memory {
-    struct slot {
-        tern_pool_slot header;
-        unsigned char item[item_bytes];
-    };
     struct {
         tern_pool_shared shared;
-        slot slots[Capacity + 1];
+        pool_slot slots[Capacity + 1];
     } bytes;
     model_payload geometry, items[Capacity + 1];
     tern_pool pool;
 
     void watch()
     {
-        static_assert(sizeof(slot) == stride_bytes, "slots lie where the pool expects them");
         model_begin();
-        model_watch(geometry, &bytes.shared.geometry, sizeof bytes.shared.geometry, sizeof bytes.shared.geometry);
-        for (uint32_t i = 0; i <= Capacity; i++) {
-            model_watch(items[i], bytes.slots[i].item, item_bytes, item_bytes);
-            model_fill(items[i]);
-        }
+        watch_pool(geometry, items, bytes.shared, bytes.slots);
     }
     void format()
     {
@@ -83,19 +55,6 @@ template <uint32_t Capacity> struct pool_memory {
         RL_ASSERT(tern_pool_alloc(&pool, &h, &item) == TERN_ERR_FULL);
     }
 };
-
-void put(void *item, tern_handle h)
-{
-    uint64_t packed = tern_handle_pack(h);
-    tern_copy_to_shared(item, &packed, sizeof packed);
-}
-
-uint64_t look(const void *item)
-{
-    uint64_t packed;
-    tern_copy_from_shared(&packed, item, sizeof packed);
-    return packed;
-}
 
 /// A word through which a program passes handles on.
 struct channel {
@@ -253,17 +212,6 @@ template <bool Pin> struct guessed_handle : rl::test_suite<guessed_handle<Pin>, 
                 tern_cpu_relax();
             }
         }
-    }
-};
-
-/// A flag that orders nothing: it holds threads back, and tells them nothing else.
-struct stage {
-    rl::atomic<int> word;
-    void reset() { word.store(0, rl::mo_relaxed, $); }
-    void reach() { word.store(1, rl::mo_relaxed, $); }
-    void await()
-    {
-        while (!word.load(rl::mo_relaxed, $)) tern_cpu_relax();
     }
 };
 

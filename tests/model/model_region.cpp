@@ -3,25 +3,9 @@
 // formatting, two who add the same name, two who add different names.
 #define TERN_PEER_HOLDS 3u
 #define TERN__PEER_PINS 2u
-#include "model.hpp"
-
-#include "../../lib/base.c"
-#include "../../lib/region.c"
-#include "../../lib/directory.c"
-#include "../../lib/peer.c"
-#include "../../lib/recover.c"
-#include "../../lib/bell.c"
-#include "../../lib/pool.c"
-#include "../../lib/pool_list.c"
-#include "../../lib/pool_holds.c"
+#include "model_region.hpp"
 
 #include "sites_region.h"
-
-// Offsets differ under Relacy, whose atomics are larger; the real hash has its own tests.
-uint32_t tern_layout_hash(void)
-{
-    return 1;
-}
 
 namespace {
 
@@ -39,13 +23,8 @@ struct region_memory {
     void watch()
     {
         model_begin();
-        model_watch(geometry, &bytes.shared.geometry, sizeof bytes.shared.geometry, sizeof bytes.shared.geometry);
-        for (int i = 0; i < 4; i++) {
-            tern_region_entry *entry = &bytes.directory[i];
-            auto begin = reinterpret_cast<unsigned char *>(&entry->type);
-            auto end = reinterpret_cast<unsigned char *>(entry->name) + sizeof entry->name;
-            model_watch(entries[i], begin, size_t(end - begin), 4);
-        }
+        watch_header(geometry, bytes.shared);
+        for (int i = 0; i < 4; i++) watch_entry(entries[i], &bytes.directory[i]);
         /* two objects of 128 bytes each: a cell for every 16 bytes */
         auto all = reinterpret_cast<unsigned char *>(&bytes);
         tern_region_geometry g;

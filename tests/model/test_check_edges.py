@@ -25,7 +25,8 @@ SPOILS = [
     ('such an end in the next line of the comment', RING,
      lambda t: t.replace('release in tern__ring_publish_head(), tern__ring_exchange()',
                          'release in tern__ring_publish_head(),\n     * tern__ring_publish_items()')),
-    ('a wrong edge number', RING, lambda t: t.replace('[RING-2] acquire: the consumer', '[RING-1] acquire: the consumer')),
+    ('a wrong edge number', RING,
+     lambda t: t.replace('[RING-2] acquire: the consumer', '[RING-1] acquire: the consumer')),
     ('an order that the comment does not say', RING, lambda t: t.replace('[RING-2] acquire:', '[RING-2] release:')),
     ('an access without a site', RING, lambda t: t.replace(', RING_1_SEE)', ', 0)')),
     ('a site used twice', PUBLISH, lambda t: t.replace('RING_2_FREE)', 'RING_1_PUBLISH)')),
@@ -49,7 +50,8 @@ SPOILS = [
         '     * Otherwise: no. */\n    (void)tern_a32_load_seq_cst(&entry->state, REGION_9_ALONE);\n'
         '    /* [REGION-2] acquire: the formatted object, its'), 'edge [REGION-9] has one seq_cst end'),
     ('an operation that nobody uses', 'include/tern/atomic.h', lambda t: t.replace(
-        '#define tern_a32_load_relaxed(a) tern__', '#define tern_a32_load_idle(a) 0\n#define tern_a32_load_relaxed(a) tern__')),
+        '#define tern_a32_load_relaxed(a) tern__',
+        '#define tern_a32_load_idle(a) 0\n#define tern_a32_load_relaxed(a) tern__')),
     ('an edge that the documentation leaves out', 'docs/memory-model.md', lambda t: t.replace('[RING-4]', 'RING-4')),
 ]
 
@@ -78,7 +80,8 @@ def main():
             ok = after != before and code == 1 and all(text in errors for text in says)
             path.write_text(before)
             failed += not ok
-            print(f'{"" if ok else "not "}ok {number} - {name} is found' + ('' if after != before else ' (nothing spoiled)'))
+            print(f'{"" if ok else "not "}ok {number} - {name} is found'
+                  + ('' if after != before else ' (nothing spoiled)'))
     return 1 if failed else 0
 
 
