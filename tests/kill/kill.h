@@ -77,6 +77,10 @@ int kill_end(void);
 /* In a real case's prepare: watch these bytes instead of kill_memory. */
 void kill_watch(unsigned char *memory, size_t bytes);
 
+/* How the victim's end of a ring or of a stream publishes. TURNING, its next publication is its last by
+ * exchange; ASYMMETRIC, that has been. */
+typedef enum { PLAIN, EXCHANGE, TURNING, ASYMMETRIC } publishing;
+
 /* ---- Who is asleep ---------------------------------------------------------------------------- */
 
 /* In prepare: a process does what it does until it sleeps, and is killed then: its marks stay. */
