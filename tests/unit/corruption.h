@@ -168,6 +168,30 @@ struct row {
     void (*run)(const struct arena *a);
 };
 
+/* Whether a call takes a region's bytes or an object's name: test_corruption_region.c has them, test_corruption.c all
+ * others. */
+static bool corruption_is_of_regions(const char *call)
+{
+    return strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0
+        || strncmp(call, "tern_peer_", 10) == 0 || strstr(call, "_open");
+}
+
+static void corruption_expect_row(const struct row *rows, size_t count, const char *call)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].call, call) == 0) return;
+    fail_msg("%s() has no row in the table of its program", call);
+}
+
+/* When all words of something were changed. The padding alone is accepted many times, and all of the geometry
+ * refused. */
+static void corruption_told(const char *what)
+{
+    print_message("# %s: %llu calls, %llu of them accepted and used\n", what, (unsigned long long)now.tried,
+                  (unsigned long long)now.accepted);
+    assert_true(now.accepted > 1000 && now.tried - now.accepted > 1000);
+}
+
 static inline struct use_span arena_span(const struct arena *a)
 {
     return (struct use_span){ a->memory, a->size };

@@ -1,38 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_corruption_region.c: every word of a region's header, directory and peer table, and of the objects
  * in it, x boundary values x every call that takes a region's bytes, opens an object by its name, or deals with
- * peers. One of the peers is dead and not buried: it has ends, pins, slots of a pool on their way, and a name that
- * it had begun to make. The region is a file, so that tern_shm_open() meets the same bytes. */
-#include "../../lib/pool_parts.h"
-#include "corruption.h"
-
-static const tern_ring_desc ring_desc = { 8, 8, TERN_RING_WAITABLE };
-static const tern_ring_desc sequenced_desc = { 12, 4, TERN_RING_SEQUENCED };
-static const tern_stream_desc stream_desc = { 64, TERN_STREAM_WAITABLE };
-static const tern_triple_desc triple_desc = { 16 };
-static const tern_pool_desc pool_desc = { 8, 4 };
-static const tern_bell_desc bell_desc = { 45 };
-
-static const struct {
-    const char *name;
-    uint32_t type;
-    const char *structure;
-} objects[] = {
-    { "ring", TERN_TYPE_RING, "tern_ring_shared" },
-    { "sequenced", TERN_TYPE_RING, "tern_ring_shared" },
-    { "stream", TERN_TYPE_STREAM, "tern_ring_shared" },
-    { "triple", TERN_TYPE_TRIPLE, "tern_triple_shared" },
-    { "pool", TERN_TYPE_POOL, "tern_pool_shared" },
-    { "bell", TERN_TYPE_BELL, "tern_bell_shared" },
-};
-enum { OBJECTS = sizeof objects / sizeof *objects, MAX_OBJECTS = OBJECTS + 3, MAX_PEERS = 3, SIZE = 8192, SESSION = 5 };
-
-static const tern_attach_desc attach_desc = { SESSION, TERN_DOMAIN_WORKER };
-static char shm_name[64];
-static int shm_fd;
-static size_t header_end;    /* of header, directory and peer table */
-static tern_region made;
-static struct arena arena;
+ * peers. */
+#include "corruption_region.h"
 
 /* ---- What has been opened, used ----------------------------------------------------------------------- */
 
@@ -354,99 +324,12 @@ static const struct row rows[] = {
 static void corruption_covers_every_call_that_takes_a_region(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof documented / sizeof *documented; i++) {
-        const char *call = documented[i].call;
-        bool ours = strncmp(call, "tern_region_", 12) == 0 || strncmp(call, "tern_shm_", 9) == 0
-            || strncmp(call, "tern_peer_", 10) == 0 || strstr(call, "_open");
-        if (!documented[i].takes_bytes || !ours) continue;
-        size_t k = 0;
-        while (k < sizeof rows / sizeof *rows && strcmp(rows[k].call, call) != 0) k++;
-        if (k == sizeof rows / sizeof *rows) fail_msg("%s() has no row in test_corruption_region.c", call);
-    }
+    for (size_t i = 0; i < sizeof documented / sizeof *documented; i++)
+        if (documented[i].takes_bytes && corruption_is_of_regions(documented[i].call))
+            corruption_expect_row(rows, sizeof rows / sizeof *rows, documented[i].call);
 }
 
-/* ---- The region --------------------------------------------------------------------------------------------- */
-
-/* A peer that dies in the middle: it has ends, an item with a pin that was freed, one that is not handed out yet,
- * a slot that it took from the list, and half of a name. */
-static void make_dead_peer(void)
-{
-    tern_region dead;
-    tern_ring_producer p;
-    tern_triple_writer w;
-    tern_pool pool;
-    tern_object object;
-    tern_handle h[2];
-    uint32_t index;
-    void *item;
-    assert_status(tern_region_attach(&dead, made.shared, SIZE, &attach_desc), TERN_OK);
-    assert_status(tern_ring_open_producer(&p, &dead, "ring", NULL), TERN_OK);
-    assert_status(tern_triple_open_writer(&w, &dead, "triple", NULL), TERN_OK);
-    assert_status(tern_pool_open(&pool, &dead, "pool", NULL), TERN_OK);
-    for (int i = 0; i < 2; i++) assert_status(tern_pool_alloc(&pool, &h[i], &item), TERN_OK);
-    assert_non_null(tern_pool_pin(&pool, h[0]));
-    assert_status(tern_pool_free(&pool, h[0]), TERN_DEFERRED);
-    tern_a64 *made_hold = tern__hold_take(&pool, h[1].index), *took_hold = tern__hold_take(&pool, TERN__POOL_NO_INDEX);
-    tern__hold_change(made_hold, tern__hold(TERN__HOLD_MADE, pool.object, h[1].index, h[1].generation));
-    assert_status(tern__pool_take(&pool, &index, took_hold), TERN_OK);
-    assert_status(tern_region_claim(&dead, "half", TERN_TYPE_MESH, 200, &object), TERN_OK);
-    tern_a32_store_relaxed(&dead.peers[dead.peer - 1].word, (dead.reference & 0xffff0000u) | TERN__PEER_BURYING);
-}
-
-static int make_region(void **state)
-{
-    tern_ring_producer p;
-    tern_stream_producer s;
-    tern_triple_writer w;
-    tern_pool pool;
-    tern_bell bell;
-    tern_handle h;
-    void *item;
-    const tern_region_desc desc = { SESSION, MAX_OBJECTS, MAX_PEERS, TERN_DOMAIN_WORKER };
-    (void)state;
-    snprintf(shm_name, sizeof shm_name, "unit.corruption.%d", (int)getpid());
-    assert_status(tern_shm_create(&made, shm_name, SIZE, &desc), TERN_OK);
-    header_end = tern_region_size(&desc);
-    assert_status(tern_ring_open_producer(&p, &made, "ring", &ring_desc), TERN_OK);
-    assert_true(tern_ring_push(&p, use_scratch));
-    tern_ring_detach_producer(&p);
-    assert_status(tern_ring_open_producer(&p, &made, "sequenced", &sequenced_desc), TERN_OK);
-    assert_true(tern_ring_push(&p, use_scratch));
-    assert_status(tern_stream_open_producer(&s, &made, "stream", &stream_desc), TERN_OK);
-    assert_true(tern_stream_send(&s, 1, use_scratch, 9));
-    tern_stream_detach_producer(&s);
-    assert_status(tern_triple_open_writer(&w, &made, "triple", &triple_desc), TERN_OK);
-    tern_triple_publish(&w);
-    tern_triple_detach_writer(&w);
-    assert_status(tern_pool_open(&pool, &made, "pool", &pool_desc), TERN_OK);
-    assert_status(tern_pool_alloc(&pool, &h, &item), TERN_OK);
-    assert_status(tern_bell_open(&bell, &made, "bell", &bell_desc), TERN_OK);
-    assert_true(tern_bell_ring(&bell, 40));
-    make_dead_peer();
-    shm_fd = tern_shm_fd(&made);
-    arena = arena_of(shm_fd, SIZE);
-    return 0;
-}
-
-static int drop_region(void **state)
-{
-    (void)state;
-    arena_drop(&arena);
-    tern_shm_close(&made);
-    return tern_shm_unlink(shm_name);
-}
-
-static void forget_name(void)
-{
-    tern_shm_unlink(shm_name);
-}
-
-static void tell(const char *what)
-{
-    print_message("# %s: %llu calls, %llu of them accepted and used\n", what, (unsigned long long)now.tried,
-                  (unsigned long long)now.accepted);
-    assert_true(now.accepted > 1000 && now.tried - now.accepted > 1000);
-}
+/* ---- Cases ----------------------------------------------------------------------------------------------- */
 
 /* The dead peer has all of it as long as nobody changes a word. */
 static void corruption_begins_with_a_sound_burial(void **state)
@@ -473,7 +356,7 @@ static void corruption_of_any_word_of_a_region(void **state)
                               + MAX_PEERS * sizeof(struct tern_region_peer));
     corrupt_words(rows, sizeof rows / sizeof *rows, "region", &arena, 0, header_end,
                   geometry_of("tern_region_shared", 0), MAX_OBJECTS);
-    tell("region");
+    corruption_told("region");
 }
 
 static void corruption_of_any_word_of_an_object_in_a_region(void **state)
@@ -487,7 +370,7 @@ static void corruption_of_any_word_of_an_object_in_a_region(void **state)
         struct geometry geometry = geometry_of(objects[i].structure, begin);
         if (i == 0) end = begin + sizeof(struct tern_ring_shared);
         corrupt_words(rows, sizeof rows / sizeof *rows, objects[i].name, &arena, begin, end, geometry, 8);
-        tell(objects[i].name);
+        corruption_told(objects[i].name);
     }
 }
 
