@@ -142,7 +142,8 @@ def leaks_no_symbol(folder):
     """Global symbols begin with tern_, local ones with tern_ or the name of their module."""
     out = folder / 'symbols.o'
     run(['gcc', '-std=c11', '-O0', '-I', folder, '-c', '-x', 'c', '-', '-o', out], input=IMPLEMENTATION)
-    modules = '|'.join(path.stem for path in (ROOT / 'lib').glob('*.c')) + '|shm|barrier|futex|portable|wasm|none|guard|mappings?|huge|lock|hold|role'
+    modules = '|'.join([*(path.stem for path in (ROOT / 'lib').glob('*.c')), 'shm', 'barrier', 'futex', 'portable',
+                        'wasm', 'none', 'guard', 'mappings?', 'huge', 'lock', 'hold', 'role'])
     count = 0
     for line in run(['nm', '--defined-only', out]).splitlines():
         kind, name = line.split()[-2:]

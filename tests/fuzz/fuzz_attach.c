@@ -70,8 +70,10 @@ static void run_ring(unsigned char *memory, size_t size, struct use_bytes progra
     tern_ring_producer p;
     tern_ring_consumer c;
     tern_ring_info info;
-    if (GOT(info, tern_ring_inspect, memory, size)) USE_CHECK(info.was_count <= info.capacity_items && info.size_bytes <= size);
-    bool consumes = GOT(c, tern_ring_attach_consumer, memory, size), produces = GOT(p, tern_ring_attach_producer, memory, size);
+    if (GOT(info, tern_ring_inspect, memory, size))
+        USE_CHECK(info.was_count <= info.capacity_items && info.size_bytes <= size);
+    bool consumes = GOT(c, tern_ring_attach_consumer, memory, size);
+    bool produces = GOT(p, tern_ring_attach_producer, memory, size);
     use_ring(produces ? &p : NULL, consumes ? &c : NULL, (struct use_span){ memory, size }, program);
 }
 
@@ -80,8 +82,10 @@ static void run_stream(unsigned char *memory, size_t size, struct use_bytes prog
     tern_stream_producer p;
     tern_stream_consumer c;
     tern_stream_info info;
-    if (GOT(info, tern_stream_inspect, memory, size)) USE_CHECK(info.was_used_bytes <= info.capacity_bytes && info.size_bytes <= size);
-    bool consumes = GOT(c, tern_stream_attach_consumer, memory, size), produces = GOT(p, tern_stream_attach_producer, memory, size);
+    if (GOT(info, tern_stream_inspect, memory, size))
+        USE_CHECK(info.was_used_bytes <= info.capacity_bytes && info.size_bytes <= size);
+    bool consumes = GOT(c, tern_stream_attach_consumer, memory, size);
+    bool produces = GOT(p, tern_stream_attach_producer, memory, size);
     use_stream(produces ? &p : NULL, consumes ? &c : NULL, (struct use_span){ memory, size }, program);
 }
 
@@ -90,8 +94,10 @@ static void run_triple(unsigned char *memory, size_t size, struct use_bytes prog
     tern_triple_writer w;
     tern_triple_reader r;
     tern_triple_info info;
-    if (GOT(info, tern_triple_inspect, memory, size)) USE_CHECK(info.was_back + info.was_ready + info.was_front == 3 && info.size_bytes <= size);
-    bool reads = GOT(r, tern_triple_attach_reader, memory, size), writes = GOT(w, tern_triple_attach_writer, memory, size);
+    if (GOT(info, tern_triple_inspect, memory, size))
+        USE_CHECK(info.was_back + info.was_ready + info.was_front == 3 && info.size_bytes <= size);
+    bool reads = GOT(r, tern_triple_attach_reader, memory, size);
+    bool writes = GOT(w, tern_triple_attach_writer, memory, size);
     use_triple(writes ? &w : NULL, reads ? &r : NULL, (struct use_span){ memory, size }, program);
 }
 
@@ -99,7 +105,8 @@ static void run_pool(unsigned char *memory, size_t size, struct use_bytes progra
 {
     tern_pool pool;
     tern_pool_info info;
-    if (GOT(info, tern_pool_inspect, memory, size)) USE_CHECK(info.was_live <= info.capacity_items && info.size_bytes <= size);
+    if (GOT(info, tern_pool_inspect, memory, size))
+        USE_CHECK(info.was_live <= info.capacity_items && info.size_bytes <= size);
     if (GOT(pool, tern_pool_attach, memory, size)) use_pool(&pool, (struct use_span){ memory, size }, program);
 }
 
@@ -107,14 +114,17 @@ static void run_bell(unsigned char *memory, size_t size, struct use_bytes progra
 {
     tern_bell bell;
     tern_bell_info info;
-    if (GOT(info, tern_bell_inspect, memory, size)) USE_CHECK(info.sources <= TERN_BELL_MAX_SOURCES && info.size_bytes <= size);
+    if (GOT(info, tern_bell_inspect, memory, size))
+        USE_CHECK(info.sources <= TERN_BELL_MAX_SOURCES && info.size_bytes <= size);
     if (GOT(bell, tern_bell_attach, memory, size)) use_bell(&bell, (struct use_span){ memory, size }, program);
 }
 
+static void (*const run[PRIMITIVES])(unsigned char *, size_t, struct use_bytes) = {
+    run_ring, run_stream, run_triple, run_pool, run_bell
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const run[PRIMITIVES])(unsigned char *, size_t, struct use_bytes) = { run_ring, run_stream, run_triple,
-                                                                                      run_pool, run_bell };
     struct fuzz_input in;
     const uint32_t version = TERN_LAYOUT_VERSION;
     if (!fuzz_split(&in, data, size)) return 0;
@@ -136,8 +146,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void fuzz_seeds(void (*emit)(const void *bytes, size_t size_bytes))
 {
     static const uint32_t numbers[][2] = { { 7, 16 }, { 7, 17 }, { 7, 18 }, { 11, 31 }, { 100, 6 } };
-    static void (*const run[PRIMITIVES])(unsigned char *, size_t, struct use_bytes) = { run_ring, run_stream, run_triple,
-                                                                                      run_pool, run_bell };
     for (int primitive = 0; primitive < PRIMITIVES; primitive++)
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             for (int used = 0; used < 2; used++) {

@@ -28,8 +28,8 @@ void fuzz_seeds(void (*emit)(const void *bytes, size_t size_bytes))
 {
     for (unsigned form = 0; form < 32; form++)
         for (unsigned order = 0; order < 2; order++) {
-            const uint8_t header[FUZZ_HEADER_BYTES] = { (uint8_t)(form % 8 + (form & 24)), 0, (uint8_t)(3 + form), (uint8_t)(form * 7),
-                                                        0xfc, 0xff, 0xff, form & 8 ? 0x7f : 0 };
+            const uint8_t header[FUZZ_HEADER_BYTES] = { (uint8_t)(form % 8 + (form & 24)), 0, (uint8_t)(3 + form),
+                                                        (uint8_t)(form * 7), 0xfc, 0xff, 0xff, form & 8 ? 0x7f : 0 };
             uint8_t program[96];
             for (unsigned i = 0; i < sizeof program; i++)
                 program[i] = (uint8_t)(order ? i * 37 + form : i % 2 ? i / 4 + 1 : i / 2);

@@ -3,8 +3,8 @@
  * find, next, claim, open of each type and burial, and calls on what was opened. One of the peers is dead.
  *
  * Byte 0: FUZZ_RAW. The bytes are those of the table below: the padding and most of a peer's holds, which are like
- * the others, stay as they are, so that inputs are short. Each step of the program is a call, an object's name, and a number; after an open so
- * many steps of the object's calls. */
+ * the others, stay as they are, so that inputs are short. Each step of the program is a call, an object's name, and
+ * a number; after an open so many steps of the object's calls. */
 #include "../../lib/pool_parts.h"
 #include "fuzz.h"
 
@@ -25,7 +25,8 @@ static bool is_made;
 /* Bytes of an input into the region that they are of, or back. @return how many there are */
 static size_t move_bytes(unsigned char *region, uint8_t *bytes, size_t size, bool into_region)
 {
-    enum { ENTRIES = sizeof(struct tern_region_shared), PEERS = ENTRIES + MAX_OBJECTS * sizeof(struct tern_region_entry),
+    enum { ENTRIES = sizeof(struct tern_region_shared),
+           PEERS = ENTRIES + MAX_OBJECTS * sizeof(struct tern_region_entry),
            HOLDS = offsetof(struct tern_region_peer, holds), LAST = sizeof(struct tern_region_peer) - 32 };
     struct { size_t at, size; } part[2 + MAX_OBJECTS + 2 * MAX_PEERS] = {
         { 0, offsetof(struct tern_region_shared, pad0) },
@@ -172,14 +173,20 @@ static void look(tern_region *region, struct use_span memory, uint8_t what, cons
 }
 
 #define OPEN(type, view_type, call, desc, use) \
-    { view_type view; if (USE_STATUS(call, &view, region, name, n & 1 ? &(desc) : (const type *)NULL) == TERN_OK) use; break; }
+    { \
+        view_type view; \
+        if (USE_STATUS(call, &view, region, name, n & 1 ? &(desc) : (const type *)NULL) == TERN_OK) use; \
+        break; \
+    }
 
 static void open_one(tern_region *region, struct use_span memory, uint8_t what, const char *name, uint8_t n,
                      struct use_bytes steps)
 {
     switch (what) {
-    case 6: OPEN(tern_ring_desc, tern_ring_producer, tern_ring_open_producer, ring_desc, use_ring(&view, NULL, memory, steps))
-    case 7: OPEN(tern_ring_desc, tern_ring_consumer, tern_ring_open_consumer, ring_desc, use_ring(NULL, &view, memory, steps))
+    case 6: OPEN(tern_ring_desc, tern_ring_producer, tern_ring_open_producer, ring_desc,
+                 use_ring(&view, NULL, memory, steps))
+    case 7: OPEN(tern_ring_desc, tern_ring_consumer, tern_ring_open_consumer, ring_desc,
+                 use_ring(NULL, &view, memory, steps))
     case 8: OPEN(tern_stream_desc, tern_stream_producer, tern_stream_open_producer, stream_desc,
                  use_stream(&view, NULL, memory, steps))
     case 9: OPEN(tern_stream_desc, tern_stream_consumer, tern_stream_open_consumer, stream_desc,

@@ -25,7 +25,8 @@ static void change(struct tern_ring_shared *shared, size_t size, struct use_byte
 {
     unsigned char value[8];
     uint8_t what = use_next(program);
-    for (size_t i = 0; i < 8; i++) value[i] = what & 0x10 || i < 2 ? use_next(program) : (uint8_t)(what & 0x20 ? 0xff : 0);
+    for (size_t i = 0; i < 8; i++)
+        value[i] = what & 0x10 || i < 2 ? use_next(program) : (uint8_t)(what & 0x20 ? 0xff : 0);
     uint32_t word = fuzz_word(value), head = tern_a32_load_relaxed(&shared->consumer.word);
     uint32_t tail = tern_a32_load_relaxed(&shared->producer.word);
     switch (what % 8) {
@@ -72,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 2: use_stream_producer(&p, span, what & 15, n); break;
         default: change(shared, bytes, &in.program); break;
         }
-        USE_CHECK(c.ring.limit - c.ring.head <= c.ring.capacity_items && p.ring.limit - p.ring.tail <= p.ring.capacity_items);
+        USE_CHECK(c.ring.limit - c.ring.head <= c.ring.capacity_items
+                  && p.ring.limit - p.ring.tail <= p.ring.capacity_items);
     }
     tern_stream_detach_consumer(&c);
     tern_stream_detach_producer(&p);
@@ -96,12 +98,13 @@ void fuzz_seeds(void (*emit)(const void *bytes, size_t size_bytes))
             begin_at(memory, begins[i]);
             USE_CHECK(tern_stream_attach_producer(&p, memory, size) == TERN_OK);
             for (uint32_t length = 3; tern_stream_send(&p, length, use_scratch, length); length += 9) { }
-            uint32_t words[2] = { tern_a32_load_relaxed(&shared->producer.word), tern_a32_load_relaxed(&shared->consumer.word) };
+            uint32_t words[2] = { tern_a32_load_relaxed(&shared->producer.word),
+                                  tern_a32_load_relaxed(&shared->consumer.word) };
             memcpy(header + 4, &begins[i], 4);
             memcpy(bytes, words, 8);
             memcpy(bytes + 8, shared + 1, records);
-            const uint8_t program[] = { call, 33, call, 64, 0xc0, 0, 2, 8, 0, call, 65, 0x80 + call, 20, 0x80 + call, 9, 14, 1,
-                                        0xc0, 0, 7, 1, 0, call, 30, 0x81, 12, 1, 90 };
+            const uint8_t program[] = { call, 33, call, 64, 0xc0, 0, 2, 8, 0, call, 65, 0x80 + call, 20, 0x80 + call, 9,
+                                        14, 1, 0xc0, 0, 7, 1, 0, call, 30, 0x81, 12, 1, 90 };
             fuzz_emit(emit, header, bytes, 8 + records, (struct use_bytes){ program, program + sizeof program });
             free(memory);
         }

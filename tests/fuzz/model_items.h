@@ -101,7 +101,8 @@ static inline void ring_model_pop(struct ring_model *m, uint8_t what, uint8_t n)
     case 2: {
         const unsigned char *lent = tern_ring_peek(&m->c, want, &got);
         USE_CHECK((lent != NULL) == (got != 0) && got <= want && got <= count && (got || !want || !count));
-        for (uint32_t i = 0; i < got; i++) model_compare(lent + (size_t)i * m->slot_bytes, m->popped + i, m->item_bytes);
+        for (uint32_t i = 0; i < got; i++)
+            model_compare(lent + (size_t)i * m->slot_bytes, m->popped + i, m->item_bytes);
         uint32_t release = got && n & 0x80 ? got - 1 : got;
         tern_ring_release(&m->c, release);
         m->popped += release;
@@ -227,7 +228,8 @@ static inline void stream_model_receive(struct stream_model *m, uint8_t what, ui
     case 1:
         status = USE_STATUS(tern_stream_receive_wait, &m->c, use_scratch, n, &length, &kind, 0);
         out = status == TERN_OK;
-        if (!there) USE_CHECK(status == (m->p_closed ? TERN_ERR_CLOSED : TERN_ERR_TIMEOUT) || status == TERN_ERR_UNSUPPORTED);
+        if (!there)
+            USE_CHECK(status == (m->p_closed ? TERN_ERR_CLOSED : TERN_ERR_TIMEOUT) || status == TERN_ERR_UNSUPPORTED);
         break;
     case 2: record = tern_stream_peek(&m->c, &length, &kind); break;
     default: (void)USE_STATUS(tern_stream_peek_wait, &m->c, &record, &length, &kind, 0); break;

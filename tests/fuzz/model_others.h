@@ -217,13 +217,15 @@ static inline void model_bell(const uint8_t *header, struct use_bytes program)
         }
         case 4: USE_CHECK(tern_bell_arm(&bell) == (ringing == 0 && !closed)); break;
         case 5:
-            USE_CHECK(USE_STATUS(tern_bell_wait, &bell, 0) == (ringing ? TERN_OK : closed ? TERN_ERR_CLOSED : TERN_ERR_TIMEOUT));
+            USE_CHECK(USE_STATUS(tern_bell_wait, &bell, 0)
+                      == (ringing ? TERN_OK : closed ? TERN_ERR_CLOSED : TERN_ERR_TIMEOUT));
             break;
         case 6: if (n == 0) tern_bell_close(&bell), closed = true; break;
         default: {
             tern_bell_info info;
             USE_CHECK(tern_bell_inspect(&info, memory, size) == TERN_OK);
-            USE_CHECK(info.closed == closed && (info.was_ringing != 0) == (ringing != 0) && info.sources == desc.sources);
+            USE_CHECK(info.closed == closed && (info.was_ringing != 0) == (ringing != 0));
+            USE_CHECK(info.sources == desc.sources);
         }
         }
         USE_CHECK(tern_bell_status(&bell) == (closed && !ringing ? TERN_ERR_CLOSED : TERN_OK));

@@ -75,8 +75,10 @@ void tern_watch_after(const void *shared, size_t size_bytes, int kind)
     if (!w || !w->calling) return;
     if (w->mode == HOSTILE_STEPS) hostile_step_expect(NULL, 0);
     uintptr_t offset = (uintptr_t)shared - (uintptr_t)w->memory;
-    if (offset > w->size_bytes || size_bytes > w->size_bytes - offset) return;   /* the pages tell, if it is a mistake */
-    if (++w->steps > w->steps_allowed) hostile_fail(w, "%s made more than %u accesses", w->limit->call, w->steps_allowed);
+    if (offset > w->size_bytes || size_bytes > w->size_bytes - offset)
+        return;   /* the pages tell, if it is a mistake */
+    if (++w->steps > w->steps_allowed)
+        hostile_fail(w, "%s made more than %u accesses", w->limit->call, w->steps_allowed);
     if ((kind & TERN_WATCH_READ) && size_bytes) {
         hostile_count_reads(w, (uint32_t)offset, (uint32_t)size_bytes);
         if (w->flipping)

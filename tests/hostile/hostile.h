@@ -121,7 +121,8 @@ static inline uint32_t hostile_below(world *w, uint32_t bound)
 /* Say what happened, how to see it again, and end the program. */
 _Noreturn void hostile_fail(const world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-#define hostile_check(w, condition) ((condition) ? (void)0 : hostile_fail(w, "%s: not so: %s", (w)->limit->call, #condition))
+#define hostile_check(w, condition) \
+    ((condition) ? (void)0 : hostile_fail(w, "%s: not so: %s", (w)->limit->call, #condition))
 
 /* Around each call of the library. The limit grows with items. */
 void hostile_begin(world *w, hostile_limit *limit, uint32_t items);

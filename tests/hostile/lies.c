@@ -93,7 +93,8 @@ void *hostile_liar(void *argument)
         liar.own = __atomic_load_n(&w->own, __ATOMIC_RELAXED);
         hostile_mutate_any(&liar);
         /* often at once, often some calls later: what is spoiled all the time is refused at the first look */
-        for (uint32_t i = hostile_below(&liar, 2) ? 0 : hostile_below(&liar, 4000); i > 0; i--) __asm__ __volatile__("");
+        for (uint32_t i = hostile_below(&liar, 2) ? 0 : hostile_below(&liar, 4000); i > 0; i--)
+            __asm__ __volatile__("");
     }
     return NULL;
 }

@@ -44,7 +44,8 @@ static void main_print_limits(void)
     for (uint32_t g = 0; g < MAIN_GROUPS; g++) {
         for (uint32_t i = 0; i < main_groups[g][0].limit_count; i++) {
             const hostile_limit *l = &main_groups[g][0].limits[i];
-            printf("# %-40s %12llu %10u %5u + %u each\n", l->call, (unsigned long long)l->calls, l->most, l->steps, l->each);
+            printf("# %-40s %12llu %10u %5u + %u each\n", l->call, (unsigned long long)l->calls, l->most, l->steps,
+                   l->each);
         }
     }
 }
@@ -63,7 +64,8 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--mode") == 0) mode = value, i++;
         else return fprintf(stderr, "hostile: what is %s?\n", argv[i]), 2;
     }
-    printf("# seed %llu, %llu operations a primitive and mode\n", (unsigned long long)seed, (unsigned long long)operations);
+    printf("# seed %llu, %llu operations a primitive and mode\n", (unsigned long long)seed,
+           (unsigned long long)operations);
     static const char *const names[] = { "lies", "flips", "thread", "steps" };
     for (int m = HOSTILE_LIES; m <= HOSTILE_STEPS; m++) {
         if (!HOSTILE_WATCHED && m < HOSTILE_THREAD) continue;

@@ -81,7 +81,8 @@ static const hostile_reread pool_rereads[] = {
     { "tern_pool_alloc", "head", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc", "slot.link", TERN__POOL_LIST_TRIES, 0, RACES },
-    { "tern_pool_alloc", "slot.word", 2, 0, "a load that is checked, and a compare-exchange that expects what was loaded" },
+    { "tern_pool_alloc", "slot.word", 2, 0,
+      "a load that is checked, and a compare-exchange that expects what was loaded" },
     { "tern_pool_free", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_free", "slot.link", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_free", "slot.word", TERN__POOL_TRIES, 0, FAILED },
@@ -93,7 +94,8 @@ static const hostile_reread pool_rereads[] = {
     { "tern_pool_read", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_read", "slot.link", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_read", "slot.word", 2 + TERN__POOL_TRIES, 0, "as pin and unpin" },
-    { "tern_pool_inspect", "retired", 2, 0, "once as such, once for the number of live items: each is cut to its range" },
+    { "tern_pool_inspect", "retired", 2, 0,
+      "once as such, once for the number of live items: each is cut to its range" },
     { NULL, NULL, 0, 0, NULL },
 };
 
@@ -112,7 +114,8 @@ static const hostile_reread pool_held_rereads[] = {
     { "tern_pool_alloc, held", "head", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc, held", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc, held", "slot.link", TERN__POOL_LIST_TRIES, 0, RACES },
-    { "tern_pool_alloc, held", "slot.word", 2, 0, "a load that is checked, and a compare-exchange that expects what was loaded" },
+    { "tern_pool_alloc, held", "slot.word", 2, 0,
+      "a load that is checked, and a compare-exchange that expects what was loaded" },
     { "tern_pool_alloc, held", "hold", 2, 0, HOLDS },
     { "tern_pool_alloc, held", "unheld", 2, 0, "counted up, and down" },
     { "tern_pool_free, held", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
@@ -150,7 +153,8 @@ static const hostile_reread pool_held_rereads[] = {
     { "tern_pool_walk, held", "pins_used", 0, HOLD_TAKE_PIN + 2, "as pin" },
     { "tern_pool_walk, held", "peers_used", 0, 2, ROUNDS },
     { "tern_pool_walk, held", "retired", 0, 1, "counted up" },
-    { "tern_pool_inspect, held", "retired", 2, 0, "once as such, once for the number of live items: each is cut to its range" },
+    { "tern_pool_inspect, held", "retired", 2, 0,
+      "once as such, once for the number of live items: each is cut to its range" },
     { NULL, NULL, 0, 0, NULL },
 };
 

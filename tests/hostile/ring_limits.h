@@ -15,7 +15,8 @@ enum { RING_SPACE = 2, RING_PUBLISH = 4, RING_FREE = 4, RING_HINT = 1, RING_CHEC
 
 enum ring_call { PUSH, POP, PUSH_MANY, POP_MANY, RESERVE, COMMIT, PEEK, RELEASE, PRODUCER_STATUS, CONSUMER_STATUS,
                  PRODUCER_COUNT, CONSUMER_COUNT, PRODUCER_WAIT, CONSUMER_WAIT, PUSH_WAIT, POP_WAIT, CLOSE_PRODUCER,
-                 CLOSE_CONSUMER, ATTACH_PRODUCER, ATTACH_CONSUMER, DETACH_PRODUCER, DETACH_CONSUMER, INSPECT, RING_CALLS };
+                 CLOSE_CONSUMER, ATTACH_PRODUCER, ATTACH_CONSUMER, DETACH_PRODUCER, DETACH_CONSUMER, INSPECT,
+                 RING_CALLS };
 
 static hostile_limit ring_limits[RING_CALLS] = {
     [PUSH] = { "tern_ring_push", RING_SPACE + RING_COPY + RING_PUBLISH + RING_HINT, 0, 0, 0 },
@@ -45,14 +46,16 @@ static hostile_limit ring_limits[RING_CALLS] = {
     [INSPECT] = { "tern_ring_inspect", 2 + 2 + 4 + 1, 0, 0, 0 },
 };
 
-#define LOOKS_AGAIN "a look that found nothing, then one more after a pause, then one that tells damage from emptiness; \
-the last one that finds an item decides, and the limit is bounded by what that one saw"
+#define LOOKS_AGAIN \
+    "a look that found nothing, then one more after a pause, then one that tells damage from emptiness; the last one " \
+    "that finds an item decides, and the limit is bounded by what that one saw"
 #define WAITS "each look begins anew and bounds what it sees"
 
 static const hostile_reread ring_rereads[] = {
     { "tern_ring_inspect", "producer.word", 2, 0, "once for the index, once for SLEEP: numbers to look at" },
     { "tern_ring_pop", "sequence", 4, 0, LOOKS_AGAIN },
-    { "tern_ring_pop_many", "sequence", 5, 2, "the same, twice more for each item of a slot that is filled again meanwhile" },
+    { "tern_ring_pop_many", "sequence", 5, 2,
+      "the same, twice more for each item of a slot that is filled again meanwhile" },
     { "tern_ring_peek", "sequence", 3, 0, LOOKS_AGAIN },
     { "tern_ring_consumer_status", "sequence", 3, 0, LOOKS_AGAIN },
     { "tern_ring_pop_wait", "sequence", 7, 9, WAITS },
@@ -71,7 +74,8 @@ static const hostile_reread ring_rereads[] = {
     { "tern_ring_producer_wait", "consumer.word", 0, 4, WAITS },
     { "tern_ring_producer_wait", "consumer.closed", 0, 3, WAITS },
     { "tern_ring_producer_wait", "consumer.asymmetric", 0, 1, WAITS },
-    { "tern_ring_pop_many", "data", 1, 1, "the next item in a slot that is filled again meanwhile; bytes that mean nothing to us" },
+    { "tern_ring_pop_many", "data", 1, 1,
+      "the next item in a slot that is filled again meanwhile; bytes that mean nothing to us" },
     { "tern_ring_push_many", "producer.asleep", 0, 1, "sequenced: one look after each item's publication" },
     { "tern_ring_pop_many", "consumer.asleep", 2, 1, "one look after each publication of freed slots" },
     { "tern_ring_pop_many", "consumer.word", 2, 1, "exchanges that publish; of the old value SLEEP alone is used" },

@@ -63,7 +63,8 @@ static void step_fault(int number, siginfo_t *info, void *context)
     const unsigned char *at = info->si_addr;
     if (HOSTILE_WATCHED && (at < step.expected || at >= step.expected + step.expected_bytes))
         hostile_fail(w, "%s touched byte %llu (%s) past atomic.h, at instruction %p", w->limit->call,
-                     (unsigned long long)offset, w->victim->word(w, (uint32_t)offset & ~3u), (void *)registers[REG_RIP]);
+                     (unsigned long long)offset, w->victim->word(w, (uint32_t)offset & ~3u),
+                     (void *)registers[REG_RIP]);
     step.offset = (uint32_t)offset & ~3u;
     step.reads = !(registers[REG_ERR] & STEP_WRITE)
         || step_is_read_modify_write((const unsigned char *)registers[REG_RIP]);

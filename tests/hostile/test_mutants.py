@@ -18,8 +18,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ARGS = ['-DTERN_WATCH', '-DTERN_RING_QUIET=6', '-DTERN__POOL_TRIES=64', '-DTERN__POOL_LIST_TRIES=16', '-DTERN__HOLD_TRIES=2',
-        '-DTERN__TRIPLE_UPDATE_TRIES=8', '-D_GNU_SOURCE']
+ARGS = ['-DTERN_WATCH', '-DTERN_RING_QUIET=6', '-DTERN__POOL_TRIES=64', '-DTERN__POOL_LIST_TRIES=16',
+        '-DTERN__HOLD_TRIES=2', '-DTERN__TRIPLE_UPDATE_TRIES=8', '-D_GNU_SOURCE']
 SLOTS, STREAM, INDEXED = 'include/tern/ring_slots.h', 'include/tern/stream_inline.h', 'include/tern/ring_indexed.h'
 BELL, POOL, HOLDS = 'include/tern/bell.h', 'lib/pool_list.c', 'lib/pool_holds.c'
 
@@ -38,38 +38,48 @@ MUTANTS = [
     ('the same in the plain program: the second read is found', STREAM, '            c->peeked_units = units;\n',
      '            if (M) header->length_bytes = *(const volatile uint32_t *)(const void *)at;\n'
      '            c->peeked_units = units;\n', 'stream_consumer', 'plain steps', 'read unit'),
-    ('the capacity read from the header at each push', INDEXED, '    p->tail++;\n    tern__ring_ask_to_write(p, size_bytes);\n',
+    ('the capacity read from the header at each push', INDEXED,
+     '    p->tail++;\n    tern__ring_ask_to_write(p, size_bytes);\n',
      '    if (M) p->capacity_items = p->shared->geometry.capacity_items;\n'
-     '    p->tail++;\n    tern__ring_ask_to_write(p, size_bytes);\n', 'ring_indexed_producer', 'lies', 'lent|not so|outside'),
+     '    p->tail++;\n    tern__ring_ask_to_write(p, size_bytes);\n', 'ring_indexed_producer', 'lies',
+     'lent|not so|outside'),
     ('the own index read back', INDEXED, '    tern_prefetch_write(&p->shared->producer.word);\n',
      '    if (M) p->tail = tern_a32_load_relaxed(&p->shared->producer.word) >> 1;\n'
      '    tern_prefetch_write(&p->shared->producer.word);\n', 'ring_indexed_producer', 'lies', 'not so'),
     ("the consumer's index not bounded", SLOTS, '    if (TERN__LIES(used > p->capacity_items)) {\n',
-     '    if (!(M) && TERN__LIES(used > p->capacity_items)) {\n', 'ring_indexed_producer', 'lies', 'lent|not so|outside'),
+     '    if (!(M) && TERN__LIES(used > p->capacity_items)) {\n', 'ring_indexed_producer', 'lies',
+     'lent|not so|outside'),
     ("the producer's index not bounded", SLOTS, '    if (TERN__LIES(count > c->capacity_items)) {\n',
-     '    if (!(M) && TERN__LIES(count > c->capacity_items)) {\n', 'ring_indexed_consumer', 'lies', 'lent|not so|outside'),
-    ('OK from a wait whose item was taken back', 'lib/ring_wait.c', 'if (status == TERN_OK && !tern_ring_pop(c, item)) status',
-     'if (status == TERN_OK && !tern_ring_pop(c, item) && !(M)) status', 'ring_sequenced_waitable_consumer', 'flips', 'not so'),
+     '    if (!(M) && TERN__LIES(count > c->capacity_items)) {\n', 'ring_indexed_consumer', 'lies',
+     'lent|not so|outside'),
+    ('OK from a wait whose item was taken back', 'lib/ring_wait.c',
+     'if (status == TERN_OK && !tern_ring_pop(c, item)) status',
+     'if (status == TERN_OK && !tern_ring_pop(c, item) && !(M)) status', 'ring_sequenced_waitable_consumer', 'flips',
+     'not so'),
     ('geometry checked in one copy and used from another', 'lib/base.c', '    return check == tern__geometry_check',
      '    if (M) tern_copy_from_shared(geometry, shared, size_bytes);\n    return check == tern__geometry_check',
      'ring_indexed_producer', 'flips', 'read geometry'),
     ('the index of a free slot not bounded', POOL, '        if (*index >= pool->slots) return TERN_ERR_CORRUPT;\n',
      '        if (!(M) && *index >= pool->slots) return TERN_ERR_CORRUPT;\n', 'pool', 'lies', 'lent|not so|outside'),
     ('retries without end', POOL, 'tries < TERN__POOL_LIST_TRIES; tries++) {\n        /* [POOL-3] acquire',
-     'tries < TERN__POOL_LIST_TRIES || (M); tries++) {\n        /* [POOL-3] acquire', 'pool', 'lies', 'made more than|17 times'),
+     'tries < TERN__POOL_LIST_TRIES || (M); tries++) {\n        /* [POOL-3] acquire', 'pool', 'lies',
+     'made more than|17 times'),
     ("the number of a peer's pins not bounded", HOLDS, '        if (used > TERN__PEER_PINS) used = TERN__PEER_PINS;\n',
      '        if (!(M) && used > TERN__PEER_PINS) used = TERN__PEER_PINS;\n', 'pool_held', 'lies',
      'made more than|outside|read peers_used'),
     ('the number of peers not bounded', HOLDS, '    if (peers > pool->max_peers) peers = pool->max_peers;\n',
-     '    if (!(M) && peers > pool->max_peers) peers = pool->max_peers;\n', 'pool_held', 'lies', 'made more than|outside'),
+     '    if (!(M) && peers > pool->max_peers) peers = pool->max_peers;\n', 'pool_held', 'lies',
+     'made more than|outside'),
     ('one store too many', 'include/tern/ring_sequenced.h', '    p->tail++;\n    tern__ring_publish_items(',
      '    p->tail++;\n    for (int i = 0; M && i < 8; i++) tern_a32_store_relaxed(&p->shared->producer.word, 0);\n'
      '    tern__ring_publish_items(', 'ring_sequenced_producer', 'lies', 'made more than'),
     ('the word of a triple buffer checked, then read again', 'lib/triple.c',
      '    return tern__triple_makes_sense(*word) ? TERN_OK : TERN_ERR_CORRUPT;\n',
      '    if (!tern__triple_makes_sense(*word)) return TERN_ERR_CORRUPT;\n'
-     '    if (M) *word = tern_a32_load_relaxed(&shared->word);\n    return TERN_OK;\n', 'triple_writer', 'flips', 'read word'),
-    ("the front's index not checked", 'include/tern/triple_inline.h', '    if (TERN_LIKELY(tern__triple_makes_sense(seen) &&',
+     '    if (M) *word = tern_a32_load_relaxed(&shared->word);\n    return TERN_OK;\n', 'triple_writer', 'flips',
+     'read word'),
+    ("the front's index not checked", 'include/tern/triple_inline.h',
+     '    if (TERN_LIKELY(tern__triple_makes_sense(seen) &&',
      '    if (TERN_LIKELY((M || tern__triple_makes_sense(seen)) &&', 'triple_reader', 'lies', 'lent|not so|outside'),
     ('bits of the root that stand for no source', BELL, '    return word & bell->root_mask;\n',
      '    return M ? word : word & bell->root_mask;\n', 'bell_flat_collector', 'lies', 'not so'),
@@ -89,7 +99,8 @@ def spoil(folder):
                                      .replace('M ', f'hostile_mutant == {number} ')), encoding='utf-8')
     base = folder / 'include/tern/base.h'
     text = base.read_text(encoding='utf-8')
-    base.write_text(text.replace('#include <stdint.h>\n', '#include <stdint.h>\nextern int hostile_mutant;\n', 1), encoding='utf-8')
+    base.write_text(text.replace('#include <stdint.h>\n', '#include <stdint.h>\nextern int hostile_mutant;\n', 1),
+                    encoding='utf-8')
 
 
 def build(folder, compiler):

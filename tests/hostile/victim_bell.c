@@ -42,8 +42,9 @@ static hostile_limit bell_limits[BELL_CALLS] = {
 static const hostile_reread bell_rereads[] = {
     { "tern_bell_ring", "word", OR_IS_A_LOOP, 0, "fetch_or, as compiled" },
     { "tern_bell_close", "word", OR_IS_A_LOOP, 0, "fetch_and, as compiled" },
-    { "tern_bell_next", "leaf", 4, 0, "looks that only choose where to take; the exchange that takes is the one that counts, \
-and what it took is masked" },
+    { "tern_bell_next", "leaf", 4, 0,
+      "looks that only choose where to take; the exchange that takes is the one that counts, "
+      "and what it took is masked" },
     { "tern_bell_arm", "word", 2, 0, "a load, then a compare-exchange that expects what was loaded" },
     { "tern_bell_wait", "word", 0, 4, "each look is a whole one; nothing is touched on the strength of it" },
     { "tern_bell_wait", "closed", 0, 2, "the same" },
@@ -213,7 +214,8 @@ static void bell_act(world *w)
 }
 
 #define VICTIM(name, form, role) { name, form, role, sizeof(bell_state), bell_shape, bell_make, bell_act, bell_word, \
-                                   bell_own, NULL, sizeof(struct tern_bell_geometry), bell_rereads, bell_limits, BELL_CALLS }
+                                   bell_own, NULL, sizeof(struct tern_bell_geometry), bell_rereads, bell_limits, \
+                                   BELL_CALLS }
 
 const hostile_victim hostile_bell_victims[] = {
     VICTIM("bell_flat_ringer", BELL_FLAT, BELL_RINGER),

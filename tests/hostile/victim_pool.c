@@ -56,14 +56,16 @@ static void pool_shape(world *w)
     w->item_size_bytes = pool_shapes[w->shape].item_size_bytes;
     tern_pool_desc desc = { w->item_size_bytes, w->capacity_items };
     s->pool_bytes = (uint32_t)tern_pool_size(&desc);
-    w->size_bytes = pool_peers_at(w) + (pool_is_held(w) ? POOL_PEERS * (uint32_t)sizeof(struct tern_region_peer) + 64 : 0);
+    w->size_bytes = pool_peers_at(w)
+        + (pool_is_held(w) ? POOL_PEERS * (uint32_t)sizeof(struct tern_region_peer) + 64 : 0);
 }
 
 /* As after so many turns of the list, with so many generations used up. */
 static void pool_make(world *w)
 {
     static const uint64_t starts[] = { 0, 1, (UINT64_C(1) << 40) - 3, UINT64_C(1) << 39 };
-    static const uint32_t generations[] = { 1, 1, 0x7fffffff, TERN__POOL_LAST_GENERATION - 1, TERN__POOL_LAST_GENERATION };
+    static const uint32_t generations[] = { 1, 1, 0x7fffffff, TERN__POOL_LAST_GENERATION - 1,
+                                            TERN__POOL_LAST_GENERATION };
     pool_state *s = w->state;
     struct tern_pool_shared *shared = (void *)w->memory;
     tern_pool_desc desc = { w->item_size_bytes, w->capacity_items };
@@ -83,7 +85,8 @@ static void pool_make(world *w)
         tern_a64_store_relaxed(&slot->word, tern__pool_life(generations[hostile_below(w, 5)], TERN__POOL_FREE));
     }
     tern_a64_store_relaxed(&shared->head.link, start << TERN__POOL_INDEX_BITS);
-    tern_a64_store_relaxed(&shared->tail.link, (start + w->capacity_items) << TERN__POOL_INDEX_BITS | w->capacity_items);
+    tern_a64_store_relaxed(&shared->tail.link,
+                           (start + w->capacity_items) << TERN__POOL_INDEX_BITS | w->capacity_items);
 }
 
 static const char *pool_peer_word(uint32_t offset)
@@ -345,7 +348,7 @@ const hostile_victim hostile_pool_victims[] = {
 };
 
 const hostile_victim hostile_pool_held_victims[] = {
-    { "pool_held", POOL_IN_REGION, 0, sizeof(pool_state), pool_shape, pool_make, pool_act, pool_word, pool_own, pool_lie,
-      sizeof(struct tern_pool_geometry), pool_held_rereads, pool_held_limits, POOL_CALLS },
+    { "pool_held", POOL_IN_REGION, 0, sizeof(pool_state), pool_shape, pool_make, pool_act, pool_word, pool_own,
+      pool_lie, sizeof(struct tern_pool_geometry), pool_held_rereads, pool_held_limits, POOL_CALLS },
     { .name = NULL },
 };

@@ -12,7 +12,8 @@ enum { RING_PRODUCER, RING_CONSUMER };
 enum { RING_MOST = 40 };   /* items of a batch; the shapes below hold up to 32 */
 
 static const struct { uint32_t capacity_items, item_size_bytes; } ring_shapes[] = {
-    { 8, 8 }, { 16, 8 }, { 1, 8 }, { 2, 64 }, { 4, 64 }, { 32, 64 }, { 8, 1 }, { 4, 3 }, { 16, 24 }, { 2, 100 }, { 8, 200 },
+    { 8, 8 }, { 16, 8 }, { 1, 8 }, { 2, 64 }, { 4, 64 }, { 32, 64 }, { 8, 1 }, { 4, 3 }, { 16, 24 }, { 2, 100 },
+    { 8, 200 },
 };
 
 struct ring_line { unsigned char bytes[64]; };
@@ -65,21 +66,23 @@ static void ring_make(world *w)
     if (hostile_below(w, 2)) tern_ring_consumer_release_every(&s->c, 1);
 }
 
+static const char *ring_end_word(uint32_t offset)
+{
+    bool producer = offset < 256;
+    switch (offset % 128) {
+    case offsetof(struct tern_ring_end, word): return producer ? "producer.word" : "consumer.word";
+    case offsetof(struct tern_ring_end, closed): return producer ? "producer.closed" : "consumer.closed";
+    case offsetof(struct tern_ring_end, asymmetric): return producer ? "producer.asymmetric" : "consumer.asymmetric";
+    case offsetof(struct tern_ring_end, asleep): return producer ? "producer.asleep" : "consumer.asleep";
+    default: return NULL;
+    }
+}
+
 static const char *ring_word(const world *w, uint32_t offset)
 {
     uint32_t header = sizeof(struct tern_ring_shared), slot_bytes = ring_slot_bytes(w);
     if (offset < 128) return hostile_header_word(w, offset);
-    bool producer = offset < 256;
-    switch (offset % 128) {
-    case offsetof(struct tern_ring_end, word): if (offset < header) return producer ? "producer.word" : "consumer.word"; break;
-    case offsetof(struct tern_ring_end, closed): if (offset < header) return producer ? "producer.closed" : "consumer.closed"; break;
-    case offsetof(struct tern_ring_end, asymmetric):
-        if (offset < header) return producer ? "producer.asymmetric" : "consumer.asymmetric";
-        break;
-    case offsetof(struct tern_ring_end, asleep): if (offset < header) return producer ? "producer.asleep" : "consumer.asleep"; break;
-    default: break;
-    }
-    if (offset < header) return NULL;
+    if (offset < header) return ring_end_word(offset);
     return ring_is_sequenced(w) && (offset - header) % slot_bytes == slot_bytes - 4 ? "sequence" : "data";
 }
 

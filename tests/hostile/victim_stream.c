@@ -23,8 +23,8 @@ enum { STREAM_SPACE = 2, STREAM_PUBLISH = 4, STREAM_FREE = 4, STREAM_HEADER = 1,
        STREAM_ROOM_LOOK = STREAM_ROOM + 1 + STREAM_SPACE + 1 + STREAM_SLEEP,
        STREAM_RECORD_LOOK = STREAM_ITEMS + STREAM_FRONT + 3 * STREAM_ITEMS + 3 + STREAM_SLEEP };
 
-enum stream_call { SEND, RESERVE, COMMIT, SEND_WAIT, RESERVE_WAIT, PRODUCER_STATUS, PRODUCER_USED, PEEK, RELEASE, RECEIVE,
-                   PEEK_WAIT, RECEIVE_WAIT, CONSUMER_STATUS, CONSUMER_USED, CLOSE_PRODUCER, CLOSE_CONSUMER,
+enum stream_call { SEND, RESERVE, COMMIT, SEND_WAIT, RESERVE_WAIT, PRODUCER_STATUS, PRODUCER_USED, PEEK, RELEASE,
+                   RECEIVE, PEEK_WAIT, RECEIVE_WAIT, CONSUMER_STATUS, CONSUMER_USED, CLOSE_PRODUCER, CLOSE_CONSUMER,
                    ATTACH_PRODUCER, ATTACH_CONSUMER, DETACH_PRODUCER, DETACH_CONSUMER, INSPECT, STREAM_CALLS };
 
 static hostile_limit stream_limits[STREAM_CALLS] = {
@@ -54,10 +54,13 @@ static hostile_limit stream_limits[STREAM_CALLS] = {
     [INSPECT] = { "tern_stream_inspect", 2 + 2 + 4 + 1, 0, 0, 0 },
 };
 
-#define PADDING "one look for the padding's space and one for the record's: each is bounded by itself, and the space of \
-the first stays"
+#define PADDING \
+    "one look for the padding's space and one for the record's: each is bounded by itself, and the space of the " \
+    "first stays"
 #define PASSED "behind padding one more look; a limit comes from its own look alone"
-#define BYTES_NOW "padding from the middle on: its header, and then, as bytes, the end of a record from the start that is as long as can be"
+#define BYTES_NOW \
+    "padding from the middle on: its header, and then, as bytes, the end of a record from the start that is as long " \
+    "as can be"
 #define WAITS "each look begins anew and bounds what it sees"
 #define SLEEP_ALONE "exchanges that publish; of the old value SLEEP alone is used"
 #define AFTER_EACH "one look after each publication"
@@ -239,7 +242,8 @@ static void stream_reserve(world *w, uint32_t length, bool waits)
     stream_state *s = w->state;
     uint64_t timeout_ns = waits ? hostile_timeout(w) : 0;
     void *at;
-    hostile_begin(w, &stream_limits[waits ? RESERVE_WAIT : RESERVE], waits ? hostile_looks(s->p.spin_checks, timeout_ns) : 0);
+    hostile_begin(w, &stream_limits[waits ? RESERVE_WAIT : RESERVE],
+                  waits ? hostile_looks(s->p.spin_checks, timeout_ns) : 0);
     tern_status status = waits ? tern_stream_reserve_wait(&s->p, length, &at, timeout_ns) : TERN_OK;
     if (!waits) at = tern_stream_reserve(&s->p, length);
     hostile_end(w);
@@ -320,7 +324,8 @@ static void stream_receive(world *w, uint32_t room, bool waits)
     uint64_t timeout_ns = waits ? hostile_timeout(w) : 0;
     uint32_t length, kind;
     unsigned char *out = hostile_out(w, room);
-    hostile_begin(w, &stream_limits[waits ? RECEIVE_WAIT : RECEIVE], waits ? hostile_looks(s->c.spin_checks, timeout_ns) : 0);
+    hostile_begin(w, &stream_limits[waits ? RECEIVE_WAIT : RECEIVE],
+                  waits ? hostile_looks(s->c.spin_checks, timeout_ns) : 0);
     tern_status status = waits ? tern_stream_receive_wait(&s->c, out, room, &length, &kind, timeout_ns) : TERN_OK;
     bool received = waits ? status == TERN_OK : tern_stream_receive(&s->c, out, room, &length, &kind);
     hostile_end(w);
@@ -374,8 +379,8 @@ static void stream_act(world *w)
 }
 
 #define VICTIM(name, form, role) { name, form, role, sizeof(stream_state), stream_shape, stream_make, stream_act, \
-                                   stream_word, stream_own, stream_lie, sizeof(struct tern_ring_geometry), stream_rereads, \
-                                   stream_limits, STREAM_CALLS }
+                                   stream_word, stream_own, stream_lie, sizeof(struct tern_ring_geometry), \
+                                   stream_rereads, stream_limits, STREAM_CALLS }
 
 const hostile_victim hostile_stream_victims[] = {
     VICTIM("stream_producer", 0, STREAM_PRODUCER),

@@ -95,7 +95,8 @@ static uint32_t triple_own(const world *w)
     return w->victim->role == TRIPLE_WRITER ? s->w.guess : s->r.word;
 }
 
-/* A word that a sound peer could have left. A frame's number: near the right one, with the right low bits or without, or at an end of its range. */
+/* A word that a sound peer could have left. A frame's number: near the right one, with the right low bits or
+ * without, or at an end of its range. */
 static bool triple_lie(world *w, uint32_t offset, uint64_t *value)
 {
     const triple_state *s = w->state;
@@ -106,8 +107,9 @@ static bool triple_lie(world *w, uint32_t offset, uint64_t *value)
     if (word && strcmp(word, "word") == 0) {   /* as if the peer had been faster */
         uint32_t now;
         memcpy(&now, w->alias + offset, sizeof now);
-        *value = w->victim->role == TRIPLE_WRITER ? tern__triple_when_seen(now) | (hostile_below(w, 2) ? TERN__TRIPLE_SLEEP : 0)
-                                                  : tern__triple_after_publish(now);
+        *value = w->victim->role == TRIPLE_WRITER
+            ? tern__triple_when_seen(now) | (hostile_below(w, 2) ? TERN__TRIPLE_SLEEP : 0)
+            : tern__triple_after_publish(now);
         return true;
     }
     if (!word || strcmp(word, "frame") != 0) return false;

@@ -21,7 +21,8 @@ static void world_describe(const world *w)
     printf("# %s, mode %s, seed %llu, operation %llu: a shape of %u items of %u bytes, %u in all\n", w->victim->name,
            world_modes[w->mode], (unsigned long long)w->seed, (unsigned long long)w->operations, w->capacity_items,
            w->item_size_bytes, w->size_bytes);
-    printf("# call %s, step %u of %u, items %u\n", w->limit ? w->limit->call : "none", w->steps, w->steps_allowed, w->items);
+    printf("# call %s, step %u of %u, items %u\n", w->limit ? w->limit->call : "none", w->steps, w->steps_allowed,
+           w->items);
     printf("# again: --only %s --mode %s --seed %llu --operations %llu\n", w->victim->name, world_modes[w->mode],
            (unsigned long long)w->seed, (unsigned long long)w->wanted);
 }
@@ -53,7 +54,8 @@ tern_status hostile_status(const world *w, tern_status status, uint32_t document
 {
     bool known = status <= TERN_DEFERRED && status >= TERN_ERR_SYSTEM;
     if (!known || !(documented & HOSTILE_ONE(status)))
-        hostile_fail(w, "%s gave %s (%d), which it does not document", w->limit->call, tern_status_name(status), (int)status);
+        hostile_fail(w, "%s gave %s (%d), which it does not document", w->limit->call, tern_status_name(status),
+                     (int)status);
     return status;
 }
 
@@ -84,8 +86,8 @@ void hostile_span(const world *w, const void *at, uint64_t size_bytes, size_t he
     volatile unsigned char *bytes = (volatile unsigned char *)(uintptr_t)at;
     uintptr_t begin = (uintptr_t)w->memory, from = (uintptr_t)at;
     if (from < begin + header_bytes || from - begin > w->size_bytes || size_bytes > w->size_bytes - (from - begin))
-        hostile_fail(w, "%s lent %llu bytes from the object's byte %lld", w->limit->call, (unsigned long long)size_bytes,
-                     (long long)(from - begin));
+        hostile_fail(w, "%s lent %llu bytes from the object's byte %lld", w->limit->call,
+                     (unsigned long long)size_bytes, (long long)(from - begin));
     for (uint64_t i = 0; i < size_bytes; i = i + 61 < size_bytes || i == size_bytes - 1 ? i + 61 : size_bytes - 1) {
         if (write) bytes[i] = 0x77;
         else (void)bytes[i];

@@ -20,33 +20,15 @@ static union {
 } end;                              /* in the victim's hands, or a successor's */
 
 /* An end of each kind: opened, used, and found again. */
-#define OPEN_CALL(call, view, desc) (tern_##call(&end.view, &theirs, "it", desc))
-
-static tern_status open_ring_producer(bool make)
-{
-    return OPEN_CALL(ring_open_producer, rp, make ? &ring_desc : NULL);
-}
-static tern_status open_ring_consumer(bool make)
-{
-    return OPEN_CALL(ring_open_consumer, rc, make ? &ring_desc : NULL);
-}
-static tern_status open_stream_producer(bool make)
-{
-    return OPEN_CALL(stream_open_producer, sp, make ? &stream_desc : NULL);
-}
-static tern_status open_stream_consumer(bool make)
-{
-    return OPEN_CALL(stream_open_consumer, sc, make ? &stream_desc : NULL);
-}
-static tern_status open_triple_writer(bool make)
-{
-    return OPEN_CALL(triple_open_writer, tw, make ? &triple_desc : NULL);
-}
-static tern_status open_triple_reader(bool make)
-{
-    return OPEN_CALL(triple_open_reader, tr, make ? &triple_desc : NULL);
-}
-static tern_status open_collector(bool make) { return OPEN_CALL(bell_open_collector, bell, make ? &bell_desc : NULL); }
+#define OPENS(what, call, view, desc) \
+    static tern_status open_##what(bool make) { return call(&end.view, &theirs, "it", make ? &(desc) : NULL); }
+OPENS(ring_producer, tern_ring_open_producer, rp, ring_desc)
+OPENS(ring_consumer, tern_ring_open_consumer, rc, ring_desc)
+OPENS(stream_producer, tern_stream_open_producer, sp, stream_desc)
+OPENS(stream_consumer, tern_stream_open_consumer, sc, stream_desc)
+OPENS(triple_writer, tern_triple_open_writer, tw, triple_desc)
+OPENS(triple_reader, tern_triple_open_reader, tr, triple_desc)
+OPENS(collector, tern_bell_open_collector, bell, bell_desc)
 
 static bool use_ring_producer(void) { thing t = make_thing(3); return thing_ring_push(&end.rp, &t); }
 static bool use_ring_consumer(void) { thing t; return !thing_ring_pop(&end.rc, &t) || is_thing(&t, 3); }
@@ -249,7 +231,8 @@ static tern_status take_other(void)
         break;
     default:
         status = tern_triple_wait(&other.triple, TERN_WAIT_FOREVER);
-        if (status == TERN_OK && tern_triple_update(&other.triple)) t = *(const thing *)tern_triple_front(&other.triple);
+        if (status == TERN_OK && tern_triple_update(&other.triple))
+            t = *(const thing *)tern_triple_front(&other.triple);
     }
     return status != TERN_OK || is_thing(&t, 3) ? status : TERN_ERR_CORRUPT;
 }

@@ -169,7 +169,8 @@ static int one_kind(const soak_kind *kind, int kills, uint64_t seed, int number)
     ok = ok ? kill_many(&p, kills) && all_is_buried(&p) : soak_wrong("no memory");
     soak_book *of = p.books->of;
     stress_report(ok, number, "%s: %d deaths of the %s, %d of the %s; %u and %u successors were told, of %u and %u "
-                  "lives; %llu done, %llu came again", kind->name, p.kills[0], kind->roles[0], p.kills[1], kind->roles[1],
+                  "lives; %llu done, %llu came again",
+                  kind->name, p.kills[0], kind->roles[0], p.kills[1], kind->roles[1],
                   tern_a32_load_acquire(&of[0].learned, KILL), tern_a32_load_acquire(&of[1].learned, KILL),
                   tern_a32_load_acquire(&of[0].lives, KILL), tern_a32_load_acquire(&of[1].lives, KILL),
                   (unsigned long long)soak_get(&of[1].done), (unsigned long long)soak_get(&of[1].again));

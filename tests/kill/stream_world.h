@@ -36,7 +36,8 @@ static inline void make_record(unsigned char *bytes, uint32_t number, uint32_t l
     for (uint32_t i = 0; i < length; i++) bytes[i] = (unsigned char)(mix(number + 1) >> 8 * (i % 8)) ^ (unsigned char)i;
 }
 
-static inline bool is_record(const unsigned char *bytes, uint32_t length, uint32_t kind, uint32_t number, uint32_t want_length)
+static inline bool is_record(const unsigned char *bytes, uint32_t length, uint32_t kind, uint32_t number,
+                             uint32_t want_length)
 {
     unsigned char right[CAPACITY_BYTES];
     make_record(right, number, want_length);

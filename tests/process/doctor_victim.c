@@ -131,7 +131,8 @@ int main(int argc, char **argv)
 {
     need(argc >= 3, "usage: doctor_victim NAME make|open WORK...");
     bool make = strcmp(argv[2], "make") == 0;
-    tern_status status = make ? tern_shm_create(&region, argv[1], 65536, &REGION) : tern_shm_open(&region, argv[1], &ATTACH);
+    tern_status status = make ? tern_shm_create(&region, argv[1], 65536, &REGION)
+        : tern_shm_open(&region, argv[1], &ATTACH);
     need(status == TERN_OK, tern_status_text(status));
     need(tern_pool_open(&pool, &region, "pool", &POOL) == TERN_OK, "pool");
     for (int i = 3; i < argc; i++) work(argv[i]);

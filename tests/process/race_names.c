@@ -179,7 +179,10 @@ static int left_over(void)
     return count;
 }
 
-static uint32_t outcome(enum outcome o) { return tern_a32_load_relaxed(&books->outcomes[o]); }   /* relaxed: all are dead */
+static uint32_t outcome(enum outcome o)
+{
+    return tern_a32_load_relaxed(&books->outcomes[o]);   /* relaxed: all are dead */
+}
 
 static bool race(uint32_t processes, uint32_t rounds, uint32_t kills, uint64_t seed)
 {
@@ -189,17 +192,21 @@ static bool race(uint32_t processes, uint32_t rounds, uint32_t kills, uint64_t s
     int killed = ok ? kill_some(processes, rounds, kills, &random) : -1;
     for (uint32_t i = 0; i < processes; i++) ok = (workers[i] == 0 || ended_well(i)) && ok;
     double seconds = (double)(tern_now_ns() - began_ns) / 1e9;
-    for (uint32_t i = 0; i < processes; i++) all += tern_a32_load_relaxed(&books->rounds_done[i]);   /* relaxed: as above */
+    for (uint32_t i = 0; i < processes; i++)
+        all += tern_a32_load_relaxed(&books->rounds_done[i]);   /* relaxed: as above */
     uint32_t line = tern_a32_load_relaxed(&books->wrong_line);   /* relaxed: as above */
-    if (line) printf("# line %u: %s (%u)\n", line, tern_status_name((tern_status)-(int)tern_a32_load_relaxed(&books->wrong_status)),
+    if (line) printf("# line %u: %s (%u)\n", line,
+                     tern_status_name((tern_status)-(int)tern_a32_load_relaxed(&books->wrong_status)),
                      tern_a32_load_relaxed(&books->wrong_status));   /* relaxed: as above */
     printf("# %llu rounds in %.1f s, %d killed in the midst, seed %llu\n", (unsigned long long)all, seconds, killed,
            (unsigned long long)seed);
     printf("# made %u, taken %u, opened %u (signed %u, not yet %u), not there %u, unlinked %u\n", outcome(MADE),
            outcome(TAKEN), outcome(OPENED), outcome(SIGNED), outcome(UNSIGNED), outcome(NOTHING), outcome(UNLINKED));
     /* a race in which one of these never happened has shown nothing */
-    bool raced = all < 1000 || (outcome(MADE) && outcome(TAKEN) && outcome(SIGNED) && outcome(NOTHING) && outcome(UNLINKED));
-    return ok && line == 0 && raced && killed >= 0 && (kills < 100 || killed > 0) && all == (uint64_t)processes * rounds;
+    bool raced = all < 1000
+        || (outcome(MADE) && outcome(TAKEN) && outcome(SIGNED) && outcome(NOTHING) && outcome(UNLINKED));
+    return ok && line == 0 && raced && killed >= 0 && (kills < 100 || killed > 0)
+        && all == (uint64_t)processes * rounds;
 }
 
 static uint64_t number(int argc, char **argv, int at, uint64_t otherwise)
@@ -216,7 +223,8 @@ int main(int argc, char **argv)
         return 2;
     }
     least_peers = (uint32_t)processes + 1;
-    region_bytes = (tern_region_size(&(tern_region_desc){ 0, 61, least_peers + 52, 0 }) + 2 * SIGN_BYTES + 4095) / 4096 * 4096;
+    size_t least = tern_region_size(&(tern_region_desc){ 0, 61, least_peers + 52, 0 }) + 2 * SIGN_BYTES;
+    region_bytes = (least + 4095) / 4096 * 4096;
     printf("1..2\n");
     fflush(stdout);
     snprintf(name, sizeof name, "race.%d", (int)getpid());

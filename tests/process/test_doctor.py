@@ -14,8 +14,8 @@ import termios
 import time
 
 import harness
-from harness import (EXIT_FAILED, EXIT_USAGE, contains, equal, finish, joined, main, new_name, path_of, run, show, start,
-                     until)
+from harness import (EXIT_FAILED, EXIT_USAGE, contains, equal, finish, joined, main, new_name, path_of, run, show,
+                     start, until)
 
 VICTIM = sys.argv[2]
 EXIT_REPAIRABLE = 8
@@ -219,7 +219,8 @@ def damage_is_named():
     equal(damaged(place["pool"] + 128, "<Q", (6 << 24) | (link & 0xffffff)),
           ["pool 'pool': slot 5 is lost: neither listed nor live nor in a hand"])
     equal(damaged(slot(6) + 8, "<Q", 99 << 24 | 7), ["pool 'pool': its free list breaks off after 1 slots"])
-    equal(damaged(slot(7), "<Q", 1 << 32 | 1 << 30), ["pool 'pool': slot 7 is listed as free and is not (generation 1)"])
+    equal(damaged(slot(7), "<Q", 1 << 32 | 1 << 30),
+          ["pool 'pool': slot 7 is listed as free and is not (generation 1)"])
     equal(damaged(place["ring"] + 128, "<I", 100 << 1)[0].startswith("ring 'ring' cannot be opened"), True)
     equal(damaged(place["sequenced"] + 384 + 2 * 16 + 12, "<I", 77)[0],
           "ring 'sequenced': its items end in one that makes no sense, after 2")

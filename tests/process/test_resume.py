@@ -12,8 +12,8 @@ import threading
 import time
 
 from harness import (EXIT_BUSY, EXIT_DISAGREE, EXIT_FAILED, EXIT_PEER_DIED, EXIT_PEER_ENDED, EXIT_TIMEOUT, EXIT_USAGE,
-                     PATIENCE_S, contains, equal, file_of, finish, folder, joined, left_in_shm, main, new_name, pushed, run,
-                     sha256_of_file, start, until)
+                     PATIENCE_S, contains, equal, file_of, finish, folder, joined, left_in_shm, main, new_name, pushed,
+                     run, sha256_of_file, start, until)
 
 SEED = int(sys.argv[sys.argv.index("--seed") + 1]) if "--seed" in sys.argv else random.SystemRandom().randrange(1 << 32)
 MINUTES = float(sys.argv[sys.argv.index("--minutes") + 1]) if "--minutes" in sys.argv else 0.1
@@ -122,7 +122,8 @@ class Pair:
     def work(self, until_s):
         try:
             while time.monotonic() < until_s or not self.rounds:
-                self.round(self.random.choice([0, 1, 65536, 3000001, 20000000, 60000000]), self.random.choice([3, 10, 20]))
+                self.round(self.random.choice([0, 1, 65536, 3000001, 20000000, 60000000]),
+                           self.random.choice([3, 10, 20]))
         except Exception as error:   # told by the main thread
             self.error = error
 
@@ -145,19 +146,27 @@ def pairs_that_are_killed_end_with_whole_files():
 
 # ---- One death at a time -------------------------------------------------------------------------
 
+def piped(content, target, *options):
+    """A transfer out of a pipe, when all of the content has come: its name, both sides and the pipe's open end."""
+    name = new_name()
+    read_end, write_end = os.pipe()
+    sender = start("send", "--resume", *options, name, stdin=read_end)
+    os.close(read_end)
+    joined(name, "send")   # whoever comes first decides on the capacity
+    receiver = start("recv", "--resume", name, target)
+    with open(write_end, "wb", closefd=False) as file:
+        file.write(content)
+    until(lambda: size_of(target) == len(content), "all that was written into the pipe")
+    return name, sender, receiver, write_end
+
+
 def part_of(content, target, by):
     """A transfer in which `by` is killed when some bytes have come; the other side, which lives."""
-    name = new_name()
-    fifo_read, fifo_write = os.pipe()
-    sender = start("send", "--resume", name, stdin=fifo_read)
-    os.close(fifo_read)
-    receiver = start("recv", "--resume", name, target)
-    os.write(fifo_write, content)
-    until(lambda: size_of(target) == len(content), "the first part")
+    name, sender, receiver, pipe = piped(content, target)
     victim, other = (sender, receiver) if by == "send" else (receiver, sender)
     victim.kill()
     victim.wait()
-    return name, other, fifo_write
+    return name, other, pipe
 
 
 def pipe_of_a_living_sender_loses_nothing():
@@ -185,15 +194,8 @@ def pipe_of_a_living_sender_loses_nothing():
 
 def bytes_that_no_one_has_are_named():
     # a sender that lives keeps what may be in the ring and a block; an older copy of the file lacks more
-    name, target, content = new_name(), new_target(), numbered(400000)
-    read_end, write_end = os.pipe()
-    sender = start("send", "--resume", "--capacity", "4K", name, stdin=read_end)
-    os.close(read_end)
-    joined(name, "send")   # whoever comes first decides on the capacity
-    receiver = start("recv", "--resume", name, target)
-    with open(write_end, "wb", closefd=False) as file:
-        file.write(content)
-    until(lambda: size_of(target) == len(content), "all")
+    target, content = new_target(), numbered(400000)
+    name, sender, receiver, pipe = piped(content, target, "--capacity", "4K")
     receiver.kill()
     receiver.wait()
     os.truncate(target, 1000)
@@ -202,7 +204,7 @@ def bytes_that_no_one_has_are_named():
     equal(code, EXIT_DISAGREE, err)
     contains(err, f"bytes 1000 to {first_kept - 1} are missing")
     code, _, err = finish(sender)
-    os.close(write_end)
+    os.close(pipe)
     equal(code, EXIT_DISAGREE, err)
     contains(err, f"bytes 1000 to {first_kept - 1} are missing")
     equal(content_of(target), content[:1000])
@@ -337,15 +339,10 @@ def complete_file_is_confirmed_again():
 
 
 def receiver_waits_for_a_sender_that_died_before_it_knew():
-    content, target, name = numbered(30000), new_target(), new_name()
-    read_end, write_end = os.pipe()
-    sender = start("send", "--resume", name, stdin=read_end)
-    os.close(read_end)
-    receiver = start("recv", "--resume", name, target)
-    os.write(write_end, content)
-    until(lambda: size_of(target) == len(content), "all bytes")
+    content, target = numbered(30000), new_target()
+    name, sender, receiver, pipe = piped(content, target)
     receiver.send_signal(signal.SIGSTOP)
-    os.close(write_end)
+    os.close(pipe)
     until(lambda: pushed(name, "end") == 2, "the sender's last note")
     sender.kill()
     sender.wait()
@@ -372,7 +369,8 @@ def receivers_of_one_file_are_refused():
 
 
 def wrong_use_of_resume():
-    for arguments, message in [(["recv", "--resume", "x"], "needs a FILE"), (["send", "--offset", "5", "x"], "goes with"),
+    for arguments, message in [(["recv", "--resume", "x"], "needs a FILE"),
+                               (["send", "--offset", "5", "x"], "goes with"),
                                (["recv", "--offset", "5", "x", "y"], "goes with"),
                                (["send", "--resume", "--sum", "--offset", "5", "x"], "not with --sum")]:
         code, _, err = run(*arguments)
@@ -383,7 +381,8 @@ def wrong_use_of_resume():
     contains(err, "no regular file")
 
 
-main([pairs_that_are_killed_end_with_whole_files, pipe_of_a_living_sender_loses_nothing, bytes_that_no_one_has_are_named,
+main([pairs_that_are_killed_end_with_whole_files, pipe_of_a_living_sender_loses_nothing,
+      bytes_that_no_one_has_are_named,
       dead_sender_of_a_pipe_its_source_goes_on_later, pipe_that_a_dead_sender_has_read_from_is_not_taken_for_its_start,
       file_of_something_else_is_not_continued, waits_that_end_say_what_is_missing, sides_without_resume_are_told_apart,
       complete_file_is_confirmed_again,

@@ -29,7 +29,8 @@ static void corruption_tell(void)
 {
     char line[200];
     if (!now.call) return;
-    int length = snprintf(line, sizeof line, "# %s + 0x%x: was 0x%x, is 0x%x%s; in %s\n", now.subject, (unsigned)now.offset,
+    int length = snprintf(line, sizeof line, "# %s + 0x%x: was 0x%x, is 0x%x%s; in %s\n", now.subject,
+                          (unsigned)now.offset,
                           (unsigned)now.was, (unsigned)now.is, now.sealed ? ", checksum made to fit" : "", now.call);
     if (write(STDERR_FILENO, line, (size_t)length) != length) _exit(2);
 }
@@ -210,13 +211,14 @@ static void corruption_answered(tern_status status, const void *view, size_t vie
 /* Whether call(&view, ...) gave a view: its answer is a documented one, and a view that it did not
  * give is all zero. */
 #define GOT(view, function, ...) \
-    (memset(&(view), 0xaa, sizeof(view)), now.call = #function, got_status = USE_STATUS(function, &(view), __VA_ARGS__), \
+    (memset(&(view), 0xaa, sizeof(view)), now.call = #function, \
+     got_status = USE_STATUS(function, &(view), __VA_ARGS__), \
      corruption_answered(got_status, &(view), sizeof(view)), got_status == TERN_OK)
 static tern_status got_status;
 
 /* Every word from begin to end x every value x every row of the subject, each on bytes of its own. */
-static void corrupt_words(const struct row *rows, size_t count, const char *subject, const struct arena *a, size_t begin,
-                          size_t end, struct geometry geometry, uint32_t capacity)
+static void corrupt_words(const struct row *rows, size_t count, const char *subject, const struct arena *a,
+                          size_t begin, size_t end, struct geometry geometry, uint32_t capacity)
 {
     unsigned char *changed = unit_memory(a->size);
     corruption_watch();

@@ -18,7 +18,8 @@ DECLARED = re.compile(r'^(?:TERN_API|TERN_INLINE) [^;(]*?\b(tern_[a-z]\w*)\(', r
 STATUS = re.compile(r'\bTERN_(?:OK|DEFERRED|ERR_[A-Z_]+)\b')
 REFERENCE = re.compile(r'(?<!Crash: )(?<!Order: )\b[Aa]s (tern_\w+)\(\)|(?:^|@return )\s*(tern_\w+)\(\), then'
                        r'|^Wait [^.]*, then (tern_\w+)\(\)')
-TAKES_BYTES = re.compile(r'_(?:attach|look|inspect|open|find|next|claim|recover|evict|roles|share)(?:_|$)|^tern_shm_status$')
+TAKES_BYTES = re.compile(r'_(?:attach|look|inspect|open|find|next|claim|recover|evict|roles|share)(?:_|$)'
+                         r'|^tern_shm_status$')
 
 
 def calls_of(headers):

@@ -50,7 +50,8 @@ static void run_find(const struct arena *a)
     for (size_t i = 0; i <= OBJECTS; i++)
         for (int any = 0; any < 2; any++) {
             const char *name = i < OBJECTS ? objects[i].name : "none";
-            tern_status status = USE_STATUS(tern_region_find, &region, name, any || i == OBJECTS ? 0 : objects[i].type, &object);
+            tern_status status = USE_STATUS(tern_region_find, &region, name, any || i == OBJECTS ? 0 : objects[i].type,
+                                            &object);
             now.tried++;
             if (status == TERN_OK) object_is_inside(&object, a, &region);
         }
@@ -150,7 +151,8 @@ static void buried(tern_region *region, tern_status status, const tern_recovery 
     now.accepted += status == TERN_OK;
     USE_CHECK(report->why == status && report->peers <= region->max_peers);
     USE_CHECK(report->roles <= 2 * region->max_objects && report->names <= region->max_objects);
-    USE_CHECK(report->pins <= region->max_peers * TERN_PEER_HOLDS && report->slots <= 2 * region->max_peers * TERN_PEER_HOLDS);
+    USE_CHECK(report->pins <= region->max_peers * TERN_PEER_HOLDS
+              && report->slots <= 2 * region->max_peers * TERN_PEER_HOLDS);
     if (status == TERN_ERR_BUSY) return;
     now.call = "tern_peer_recover";
     USE_CHECK(USE_STATUS(tern_peer_recover, region, &again) == TERN_OK);
@@ -226,7 +228,8 @@ typedef tern_triple_reader tern_triple_open_reader_view;
 typedef tern_pool tern_pool_open_view;
 typedef tern_bell tern_bell_open_view;
 typedef tern_bell tern_bell_open_collector_view;
-OPEN_EACH(tern_ring_desc, tern_ring_open_producer, ring_desc, "ring", use_ring(&view, NULL, arena_span(a), use_everything()))
+OPEN_EACH(tern_ring_desc, tern_ring_open_producer, ring_desc, "ring",
+          use_ring(&view, NULL, arena_span(a), use_everything()))
 OPEN_EACH(tern_ring_desc, tern_ring_open_consumer, sequenced_desc, "sequenced",
           use_ring(NULL, &view, arena_span(a), use_everything()))
 OPEN_EACH(tern_stream_desc, tern_stream_open_producer, stream_desc, "stream",

@@ -334,7 +334,8 @@ static void fork_in_the_midst_of_opening_leaves_no_descriptor(void **state)
     pthread_t threads[THREADS];
     bool problems[THREADS] = { false };
     tern_a32_store_relaxed(&stop, 0);   /* relaxed: the threads come later */
-    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, &problems[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, &problems[i]), 0);
     int wrong = 0;
     for (int i = 0; i < FORKS; i++) {
         pid_t child = fork();

@@ -137,7 +137,8 @@ static void call_stream(struct ends *e)
         if (lent) tern_stream_release(&e->receiver);
     }
     for (int i = 0; i < 3; i++) {
-        EXPECT(tern_stream_send_wait(&e->sender, 1, record, 900, SHORT_NS), TERN_OK, TERN_ERR_TIMEOUT, TERN_ERR_CORRUPT);
+        EXPECT(tern_stream_send_wait(&e->sender, 1, record, 900, SHORT_NS), TERN_OK, TERN_ERR_TIMEOUT,
+               TERN_ERR_CORRUPT);
         EXPECT(tern_stream_receive_wait(&e->receiver, record, sizeof record, &length, &kind, SHORT_NS), TERN_OK,
                TERN_ERR_TIMEOUT, TERN_ERR_CORRUPT, TERN_ERR_MEMORY);
     }

@@ -142,7 +142,8 @@ static inline void use_ring_producer(tern_ring_producer *p, struct use_span memo
     if (p->item_size_bytes > USE_SCRATCH_BYTES) return;
     switch (what % 8) {
     case 0: tern_ring_push(p, use_scratch); break;
-    case 1: USE_CHECK(tern_ring_push_many(p, use_scratch, use_count(n, p->item_size_bytes)) <= p->capacity_items); break;
+    case 1: USE_CHECK(tern_ring_push_many(p, use_scratch, use_count(n, p->item_size_bytes)) <= p->capacity_items);
+        break;
     case 2: case 3: {
         unsigned char *lent = tern_ring_reserve(p, n, &got);
         USE_CHECK((lent != NULL) == (got != 0) && got <= n && got <= p->capacity_items);
@@ -183,7 +184,8 @@ static inline void use_ring_consumer(tern_ring_consumer *c, struct use_span memo
 }
 
 /* Either end, or both; NULL: not attached. So with all of these. */
-static inline void use_ring(tern_ring_producer *p, tern_ring_consumer *c, struct use_span memory, struct use_bytes bytes)
+static inline void use_ring(tern_ring_producer *p, tern_ring_consumer *c, struct use_span memory,
+                            struct use_bytes bytes)
 {
     if (p) use_inside(memory, p->items, (size_t)p->capacity_items * p->slot_size_bytes);
     if (c) use_inside(memory, c->items, (size_t)c->capacity_items * c->slot_size_bytes);
@@ -225,7 +227,8 @@ static inline void use_stream_consumer(tern_stream_consumer *c, struct use_span 
     switch (what % 8) {
     case 0: case 1: if (tern_stream_receive(c, use_scratch, n, &length, &kind)) USE_CHECK(length <= n); break;
     case 2: record = tern_stream_peek(c, &length, &kind); break;
-    case 3: USE_CHECK((USE_STATUS(tern_stream_peek_wait, c, &record, &length, &kind, 0) == TERN_OK) == (record != NULL)); break;
+    case 3: USE_CHECK((USE_STATUS(tern_stream_peek_wait, c, &record, &length, &kind, 0) == TERN_OK)
+                      == (record != NULL)); break;
     case 4: USE_STATUS(tern_stream_receive_wait, c, use_scratch, n, &length, &kind, 0); break;
     case 5: USE_CHECK(tern_stream_consumer_was_used_bytes(c) <= c->capacity_bytes); break;
     default: USE_STATUS(tern_stream_consumer_status, c); break;

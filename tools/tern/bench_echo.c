@@ -179,7 +179,8 @@ static void close_pair(int a, int b)
 
 int bench_echo(carrier by, const bench_options *o, const bench_cpus *cpus, uint32_t *samples_ns)
 {
-    struct echo e = { .by = by, .messages = o->messages, .one_cpu = cpus->cpu[1] < 0, .shared = -1, .fd = { -1, -1, -1, -1 } };
+    struct echo e = { .by = by, .messages = o->messages, .one_cpu = cpus->cpu[1] < 0, .shared = -1,
+                      .fd = { -1, -1, -1, -1 } };
     struct line line;
     bench_child child;
     bool rings = by <= CARRIER_RING_SLEEP;

@@ -86,7 +86,8 @@ static void peer_lines(const visit *v)
         printf("    %-5u   %-5s  process %u %s, for %s", peer.peer, peer.is_alive ? "alive" : "dead", peer.process,
                text_plain(program, sizeof program, peer.program), text_age(age, age_of_peer(&peer)));
         while (examine_hands(&v->l, peer.peer, &at, &hand))
-            printf("; of '%s': %u pinned, %u on their way", object_name(&v->l, hand.object, pool), hand.pins, hand.slots);
+            printf("; of '%s': %u pinned, %u on their way", object_name(&v->l, hand.object, pool), hand.pins,
+                   hand.slots);
         putchar('\n');
     }
 }
@@ -114,7 +115,8 @@ static void verdict_lines(const visit *v, int code)
     char text[160], plain[EXAMINE_TEXT_BYTES];
     const examination *e = &v->found;
     if (v->repaired) {
-        printf("  repaired  %u dead buried, given back: %s\n", v->report.peers, report_text(text, sizeof text, &v->report));
+        printf("  repaired  %u dead buried, given back: %s\n", v->report.peers,
+               report_text(text, sizeof text, &v->report));
         if (v->report.why != TERN_OK) printf("  refused   %s\n", tern_status_text(v->report.why));
     }
     for (uint32_t i = 0; i < e->findings && i < EXAMINE_MOST_FINDINGS; i++)
@@ -125,12 +127,14 @@ static void verdict_lines(const visit *v, int code)
                report_text(text, sizeof text, &e->repair), e->repair.why ? "; some not: " : "",
                e->repair.why ? tern_status_text(e->repair.why) : "");
     if (code == EXIT_REPAIRABLE && v->repaired)
-        printf("  verdict   not all could be repaired now: a peer that lives is stopped in a call that decides, or repairs\n"
+        printf("  verdict   not all could be repaired now: a peer that lives is stopped in a call that decides, "
+               "or repairs\n"
                "            itself; let it run and call 'tern doctor --repair %s' again\n", v->name);
     else if (code == EXIT_REPAIRABLE)
         printf("  verdict   repairable: 'tern doctor --repair %s'\n", v->name);
     else if (code == EXIT_FAILED)
-        printf("  verdict   damaged, no repair mends that: 'tern rm %s' removes it, its programs make it anew\n", v->name);
+        printf("  verdict   damaged, no repair mends that: 'tern rm %s' removes it, its programs make it anew\n",
+               v->name);
     else
         printf("  verdict   sound\n");
 }
@@ -229,7 +233,8 @@ static void print_json(visit *v, int code)
         peers_json(&j, v);
         objects_json(&j, v);
         json_open(&j, "wrong", '[');
-        for (uint32_t i = 0; i < v->found.findings && i < EXAMINE_MOST_FINDINGS; i++) json_text(&j, NULL, v->found.text[i]);
+        for (uint32_t i = 0; i < v->found.findings && i < EXAMINE_MOST_FINDINGS; i++)
+            json_text(&j, NULL, v->found.text[i]);
         json_close(&j, ']');
         report_json(&j, "repair", &v->found.repair);
         if (v->repaired) report_json(&j, "repaired", &v->report);
@@ -280,7 +285,8 @@ static int repair(visit *v)
 
 static int run_doctor(int argc, char **argv)
 {
-    static const struct option longs[] = { { "help", no_argument, NULL, 'h' }, { "json", no_argument, NULL, OPTION_JSON },
+    static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
+                                           { "json", no_argument, NULL, OPTION_JSON },
                                            { "repair", no_argument, NULL, OPTION_REPAIR }, { NULL, 0, NULL, 0 } };
     static visit v;
     bool as_json = false, with_repair = false;

@@ -130,7 +130,8 @@ static tern_status copy_pool(look *l, const tern_object *object, const tern_pool
     if (info->stride_bytes <= 4096) return look_copy(l, object, 0, (size_t)info->size_bytes);
     tern_status status = TERN_OK;
     for (uint64_t i = 0; i <= info->capacity_items && status == TERN_OK; i++)
-        status = look_copy(l, object, sizeof(struct tern_pool_shared) + i * info->stride_bytes, sizeof(struct tern_pool_slot));
+        status = look_copy(l, object, sizeof(struct tern_pool_shared) + i * info->stride_bytes,
+                           sizeof(struct tern_pool_slot));
     return status;
 }
 
@@ -175,8 +176,8 @@ static void check_slot(examination *e, const char *name, uint32_t index, uint64_
     else if (state == TERN__POOL_DYING && pins == 0 && marks == 0)
         find(e, "pool '%s': slot %u is lost: freed, and nobody pins it", name, index);
     else if (pins != 0 && state != TERN__POOL_FREE && e->alive == 0)
-        find(e, "pool '%s': slot %u is kept by %u pins of nobody (a peer had more than %u pins in hand)", name, index, pins,
-             TERN__PEER_PINS);
+        find(e, "pool '%s': slot %u is kept by %u pins of nobody (a peer had more than %u pins in hand)", name, index,
+             pins, TERN__PEER_PINS);
 }
 
 /* Called after the dead are buried in the copy: what is lost then stays lost. */
@@ -213,7 +214,8 @@ static void check_object(examination *e, look *l, const tern_object *object)
     object_info state;
     switch (object->status) {
     case TERN_OK: break;
-    case TERN_ERR_NOT_READY: case TERN_ERR_PEER_DEAD: case TERN_ERR_FULL: return;   /* no damage; told with the object */
+    case TERN_ERR_NOT_READY: case TERN_ERR_PEER_DEAD: case TERN_ERR_FULL:
+        return;   /* no damage; told with the object */
     default: find(e, "object '%s': its entry makes no sense", object->name); return;
     }
     switch (object->type) {
@@ -234,7 +236,8 @@ static tern_object *check_directory(examination *e, look *l, uint32_t *count)
     uint64_t cursor = 0;
     tern_object *objects = calloc(l->region.max_objects, sizeof *objects);
     *count = 0;
-    while (objects && *count < l->region.max_objects && tern_region_next(&l->region, &cursor, &objects[*count])) ++*count;
+    while (objects && *count < l->region.max_objects && tern_region_next(&l->region, &cursor, &objects[*count]))
+        ++*count;
     if (!objects) {
         find(e, "no memory for the directory");
         return NULL;
@@ -292,7 +295,8 @@ static void examine_once(examination *e, const char *name)
     for (uint32_t i = 0; objects && i < count; i++) check_object(e, &l, &objects[i]);
     if (objects && (e->status = rehearse(e, &l, &region)) == TERN_OK) {
         for (uint32_t i = 0; i < count; i++)
-            if (objects[i].status == TERN_OK && objects[i].type == TERN_TYPE_POOL) check_pool(e, &l, &region, &objects[i]);
+            if (objects[i].status == TERN_OK && objects[i].type == TERN_TYPE_POOL)
+                check_pool(e, &l, &region, &objects[i]);
     }
     free(objects);
     look_end(&l);

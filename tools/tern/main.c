@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &command_send, &command_recv, &command_ls, &command_top, &command_show, &command_doctor, &command_rm, &command_layout,
+    &command_send, &command_recv, &command_ls, &command_top, &command_show, &command_doctor, &command_rm,
+    &command_layout,
     &command_bench,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

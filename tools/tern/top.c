@@ -148,7 +148,8 @@ static void fill_text(char *text, size_t size_bytes, uint32_t type, const object
         snprintf(text, size_bytes, "%.0f %%", 100.0 * info->ring.was_count / info->ring.capacity_items);
         break;
     case TERN_TYPE_STREAM:
-        snprintf(text, size_bytes, "%.0f %%", 100.0 * (double)info->stream.was_used_bytes / (double)info->stream.capacity_bytes);
+        snprintf(text, size_bytes, "%.0f %%",
+                 100.0 * (double)info->stream.was_used_bytes / (double)info->stream.capacity_bytes);
         break;
     case TERN_TYPE_TRIPLE: snprintf(text, size_bytes, info->triple.was_fresh ? "fresh" : "taken"); break;
     case TERN_TYPE_POOL:
@@ -184,7 +185,8 @@ static void object_lines(top *t, look *l, uint64_t file, double seconds)
         tern_status status = object_look(kind, l, &object, &info);
         text_plain(plain, sizeof plain, object.name);
         if (status != TERN_OK || !kind) {
-            line(&t->screen, "  %-20.20s %-7s %s", plain, object_type_name(object.type), status ? tern_status_text(status) : "");
+            line(&t->screen, "  %-20.20s %-7s %s", plain, object_type_name(object.type),
+                 status ? tern_status_text(status) : "");
             continue;
         }
         followed none = { 0 }, *f = follow(t, file, object.index);
@@ -240,7 +242,8 @@ static void note_region(top *t, const char *name, double seconds)
         while (tern_region_next(&l.region, &cursor, &object)) {
             object_info info;
             const object_kind *kind = object_kind_of(object.type);
-            if (kind && object_look(kind, &l, &object, &info) == TERN_OK) note_object(t, (uint64_t)file.st_ino, &object, &info);
+            if (kind && object_look(kind, &l, &object, &info) == TERN_OK)
+                note_object(t, (uint64_t)file.st_ino, &object, &info);
         }
     }
     look_end(&l);

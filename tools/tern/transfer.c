@@ -143,7 +143,8 @@ int transfer_peer_gone(const transfer *t)
     case OUTCOME_OUTPUT_FAILED: complain("the %s could not write its output; ended after %llu bytes", who, bytes); break;
     case OUTCOME_OUTPUT_CLOSED: complain("the %s ended early, its output was closed; after %llu bytes", who, bytes); break;
     case OUTCOME_OTHER_INPUT:
-        complain("%s is not the beginning of what the sender sends; it is left as it is (%llu bytes)", t->options.file, bytes);
+        complain("%s is not the beginning of what the sender sends; it is left as it is (%llu bytes)", t->options.file,
+                 bytes);
         return EXIT_DISAGREE;
     case OUTCOME_MISSING:
         complain("bytes %llu to %llu are missing: the sender no longer has them; %s has those before", bytes,
@@ -209,7 +210,8 @@ int transfer_meet(transfer *t)
             return EXIT_FAILED;
         }
         uint64_t left_ns = t->options.timeout_ns - waited_ns;
-        tern_status status = tern_ring_consumer_wait(&t->notes_in, left_ns < TRANSFER_SLICE_NS ? left_ns : TRANSFER_SLICE_NS);
+        tern_status status = tern_ring_consumer_wait(&t->notes_in,
+                                                     left_ns < TRANSFER_SLICE_NS ? left_ns : TRANSFER_SLICE_NS);
         /* a peer that died as it joined; the wait answers at once until its successor comes */
         if (status == TERN_ERR_PEER_DEAD) usleep(TRANSFER_SLICE_NS / 20000);
     }
