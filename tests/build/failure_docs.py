@@ -9,9 +9,9 @@ from tap import ROOT, Tap, expect, expect_failure
 
 ROLES = ('producer', 'consumer', 'writer', 'reader')
 # No byte of shared memory decides what these do.
-ELSEWHERE = ('tern_*_size', 'tern_region_object_size', 'tern_*_format', 'tern_layout*', 'tern_handle_*', 'tern_status_*',
-             'tern_now_ns', 'tern_wait_backend', 'tern_cpu_relax', 'tern_prefetch_write', 'tern_copy_*', 'tern_read_once',
-             'tern_rcu_*', 'tern_pool_free_rcu')
+ELSEWHERE = ('tern_*_size', 'tern_region_object_size', 'tern_*_format', 'tern_layout*', 'tern_handle_*',
+             'tern_status_*', 'tern_now_ns', 'tern_wait_backend', 'tern_cpu_relax', 'tern_prefetch_write',
+             'tern_copy_*', 'tern_read_once', 'tern_rcu_*', 'tern_pool_free_rcu')
 PAGES = sorted((ROOT / 'docs').glob('failure*.md'))
 PROGRAM = re.compile(r'`((?:kill|test|fuzz)_\w+|hostile)`(?:: ([^)`|]*))?')
 CASE = re.compile(r'`((?:hazard|guard|shm|fork|status|hole)_\w+)`')
@@ -113,7 +113,8 @@ def each_test_that_is_named_is_there():
     for page in PAGES:
         check_names(page.name, page.read_text())
     for wrong in ('`kill_nothing`', '`kill_ring`: push that nobody wrote', '`hostile`: ring_of_nobody*',
-                  '`test_peer`: no_such_case', '`hazard_that_is_none`', '| call | case |\n|---|---|\n| push | no such case |'):
+                  '`test_peer`: no_such_case', '`hazard_that_is_none`',
+                  '| call | case |\n|---|---|\n| push | no such case |'):
         expect_failure(f'{wrong} is no test', lambda text=wrong: check_names('control', text))
 
 
