@@ -145,7 +145,8 @@ bool tern_peer_next(const tern_region *region, uint32_t *cursor, tern_peer_info 
         info->process = tern_a32_load_relaxed(&peer->process); /* relaxed: as above, and the next three */
         info->domain = tern_a32_load_relaxed(&peer->domain);
         info->attached_ns = tern_a64_load_relaxed(&peer->attached_ns);
-        const uint64_t program[2] = { tern_a64_load_relaxed(&peer->program[0]), tern_a64_load_relaxed(&peer->program[1]) };
+        const uint64_t program[2] = { tern_a64_load_relaxed(&peer->program[0]),   /* relaxed: as above */
+                                      tern_a64_load_relaxed(&peer->program[1]) }; /* relaxed: as above */
         tern__memcpy(info->program, program, sizeof program);
         info->is_alive = peer_lives(region->fd, region->peer - 1, slot, word);
         for (uint32_t i = 0; i < TERN_PEER_HOLDS; i++)
