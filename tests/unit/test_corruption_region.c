@@ -24,8 +24,10 @@ static bool attached(tern_region *region, const struct arena *a)
 static void object_is_inside(const tern_object *object, const struct arena *a, const tern_region *region)
 {
     USE_CHECK(object->index < region->max_objects && object->name[TERN_NAME_BYTES - 1] == '\0');
-    if (object->status == TERN_OK) use_read(arena_span(a), object->memory, (size_t)object->size_bytes);
-    else USE_CHECK(object->memory == NULL);
+    USE_CHECK((object->status == TERN_OK) == (object->memory != NULL));
+    if (object->status != TERN_OK) return;
+    USE_CHECK(object->offset_bytes >= region->heap_offset_bytes);   /* and not in the directory */
+    use_read(arena_span(a), object->memory, (size_t)object->size_bytes);
 }
 
 static void run_attach(const struct arena *a)
