@@ -162,6 +162,10 @@ static inline unsigned char *hostile_in(const world *w, size_t size_bytes)
     return w->in + HOSTILE_BUFFER_BYTES - size_bytes;
 }
 
+/* A call of the role under attack; or, one time in so many, an honest one of the other end, or nothing would move. */
+void hostile_take_turns(world *w, uint32_t first_role, uint32_t one_in, void (*first)(world *),
+                        void (*second)(world *));
+
 /* A time-out that a test can wait for; mostly none. And how often a waiting call then looks. */
 uint64_t hostile_timeout(world *w);
 uint32_t hostile_looks(uint32_t spin_checks, uint64_t timeout_ns);

@@ -76,13 +76,14 @@ static hostile_limit pool_held_limits[POOL_CALLS] = {
 
 #define RACES "each try begins anew: its indices are bounded, and its compare-exchange is on what it bounded"
 #define FAILED "each compare-exchange takes what the one before saw, after a check; the one that succeeds decides"
+#define CHECKED "a load that is checked, and a compare-exchange that expects what was loaded"
+#define CUT "once as such, once for the number of live items: each is cut to its range"
 
 static const hostile_reread pool_rereads[] = {
     { "tern_pool_alloc", "head", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc", "slot.link", TERN__POOL_LIST_TRIES, 0, RACES },
-    { "tern_pool_alloc", "slot.word", 2, 0,
-      "a load that is checked, and a compare-exchange that expects what was loaded" },
+    { "tern_pool_alloc", "slot.word", 2, 0, CHECKED },
     { "tern_pool_free", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_free", "slot.link", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_free", "slot.word", TERN__POOL_TRIES, 0, FAILED },
@@ -94,8 +95,7 @@ static const hostile_reread pool_rereads[] = {
     { "tern_pool_read", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_read", "slot.link", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_read", "slot.word", 2 + TERN__POOL_TRIES, 0, "as pin and unpin" },
-    { "tern_pool_inspect", "retired", 2, 0,
-      "once as such, once for the number of live items: each is cut to its range" },
+    { "tern_pool_inspect", "retired", 2, 0, CUT },
     { NULL, NULL, 0, 0, NULL },
 };
 
@@ -114,8 +114,7 @@ static const hostile_reread pool_held_rereads[] = {
     { "tern_pool_alloc, held", "head", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc, held", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
     { "tern_pool_alloc, held", "slot.link", TERN__POOL_LIST_TRIES, 0, RACES },
-    { "tern_pool_alloc, held", "slot.word", 2, 0,
-      "a load that is checked, and a compare-exchange that expects what was loaded" },
+    { "tern_pool_alloc, held", "slot.word", 2, 0, CHECKED },
     { "tern_pool_alloc, held", "hold", 2, 0, HOLDS },
     { "tern_pool_alloc, held", "unheld", 2, 0, "counted up, and down" },
     { "tern_pool_free, held", "tail", 2 * TERN__POOL_LIST_TRIES, 0, RACES },
@@ -153,8 +152,7 @@ static const hostile_reread pool_held_rereads[] = {
     { "tern_pool_walk, held", "pins_used", 0, HOLD_TAKE_PIN + 2, "as pin" },
     { "tern_pool_walk, held", "peers_used", 0, 2, ROUNDS },
     { "tern_pool_walk, held", "retired", 0, 1, "counted up" },
-    { "tern_pool_inspect, held", "retired", 2, 0,
-      "once as such, once for the number of live items: each is cut to its range" },
+    { "tern_pool_inspect, held", "retired", 2, 0, CUT },
     { NULL, NULL, 0, 0, NULL },
 };
 

@@ -341,14 +341,9 @@ static void ring_consume(world *w)
     }
 }
 
-/* One end is the victim; the other one makes an honest call now and then, or nothing would move. */
 static void ring_act(world *w)
 {
-    bool quiet = w->quiet, peer = hostile_below(w, 3) == 0;
-    if (peer) w->quiet = true;
-    if ((w->victim->role == RING_PRODUCER) != peer) ring_produce(w);
-    else ring_consume(w);
-    w->quiet = quiet;
+    hostile_take_turns(w, RING_PRODUCER, 3, ring_produce, ring_consume);
 }
 
 /* ---- Victims ---------------------------------------------------------------------------------------------------- */

@@ -371,11 +371,7 @@ static void stream_consume(world *w)
 
 static void stream_act(world *w)
 {
-    bool quiet = w->quiet, peer = hostile_below(w, 3) == 0;
-    if (peer) w->quiet = true;
-    if ((w->victim->role == STREAM_PRODUCER) != peer) stream_produce(w);
-    else stream_consume(w);
-    w->quiet = quiet;
+    hostile_take_turns(w, STREAM_PRODUCER, 3, stream_produce, stream_consume);
 }
 
 #define VICTIM(name, form, role) { name, form, role, sizeof(stream_state), stream_shape, stream_make, stream_act, \

@@ -235,11 +235,7 @@ static void triple_read(world *w)
 
 static void triple_act(world *w)
 {
-    bool quiet = w->quiet, peer = hostile_below(w, 2) == 0;
-    if (peer) w->quiet = true;
-    if ((w->victim->role == TRIPLE_WRITER) != peer) triple_write(w);
-    else triple_read(w);
-    w->quiet = quiet;
+    hostile_take_turns(w, TRIPLE_WRITER, 2, triple_write, triple_read);
 }
 
 #define VICTIM(name, role) { name, 0, role, sizeof(triple_state), triple_shape, triple_make, triple_act, triple_word, \

@@ -94,6 +94,16 @@ void hostile_span(const world *w, const void *at, uint64_t size_bytes, size_t he
     }
 }
 
+void hostile_take_turns(world *w, uint32_t first_role, uint32_t one_in, void (*first)(world *),
+                        void (*second)(world *))
+{
+    bool quiet = w->quiet, peer = hostile_below(w, one_in) == 0;
+    if (peer) w->quiet = true;
+    if ((w->victim->role == first_role) != peer) first(w);
+    else second(w);
+    w->quiet = quiet;
+}
+
 uint64_t hostile_timeout(world *w)
 {
     uint32_t one_in = HOSTILE_WATCHED ? 4 : 256;   /* there they take time */
