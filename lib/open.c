@@ -12,26 +12,36 @@ struct open_type {
     tern_status (*compare)(const void *memory, size_t size_bytes, const void *desc);
 };
 
-/* Find the object, or make it if there is a description and no such name. */
+/* Times that a maker may die between our two looks at its name; only a hostile peer gets that far. */
+enum { OPEN_TRIES = 100 };
+
+static tern_status open_make(tern_region *region, const char *name, const struct open_type *type, const void *desc,
+                             size_t size, tern_object *object)
+{
+    tern_status status = tern_region_claim(region, name, type->type, size, object);
+    if (status != TERN_OK) return status;
+    status = type->format(object->memory, size, desc);
+    tern_region_publish(region, object, status);
+    return status;
+}
+
+/* Find the object, or make it if there is a description and no such name, or one whose maker died. */
 static tern_status open_find_or_make(tern_region *region, const char *name, const struct open_type *type,
                                      const void *desc, tern_object *object)
 {
     tern_status status;
     size_t size = desc ? type->size(desc) : 0;
     if (region->peer == 0) return TERN_ERR_STATE;
-    if (desc && size == 0) return TERN_ERR_ARGUMENT;
-    if (desc) {
-        status = tern_region_claim(region, name, type->type, size, object);
-        if (status == TERN_OK) {
-            status = type->format(object->memory, size, desc);
-            tern_region_publish(region, object, status);
-            return status;
-        }
+    if (!desc) return tern_region_find(region, name, type->type, object);
+    if (size == 0) return TERN_ERR_ARGUMENT;
+    for (uint32_t tries = 0; tries < OPEN_TRIES; tries++) {
+        status = open_make(region, name, type, desc, size, object);
         if (status != TERN_ERR_EXISTS) return status;
+        status = tern_region_find(region, name, type->type, object);
+        if (status == TERN_OK) return type->compare(object->memory, (size_t)object->size_bytes, desc);
+        if (status != TERN_ERR_PEER_DEAD) return status;   /* else it died since: its name can be taken over now */
     }
-    status = tern_region_find(region, name, type->type, object);
-    if (status != TERN_OK || !desc) return status;
-    return type->compare(object->memory, (size_t)object->size_bytes, desc);
+    return TERN_ERR_CORRUPT;
 }
 
 /* Find or make the object, and take one of its ends. */

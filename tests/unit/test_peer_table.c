@@ -3,6 +3,9 @@
  * evicted; a table full of the dead; views that only look. */
 #include "peer_fixture.h"
 
+#include <pthread.h>
+#include <stdio.h>
+
 /* ---- Pools --------------------------------------------------------------------------------------- */
 
 static void pin_five_free_two(tern_region *region)
@@ -192,6 +195,82 @@ static void eviction_where_no_kernel_watches(void **state)
     free(memory);
 }
 
+/* ---- Beside others ------------------------------------------------------------------------------ */
+
+enum { ROUNDS = 300, NAMES = 16 };
+
+struct table_race {
+    void *memory;
+    tern_region sweeper;   /* evicts the makers, as if they had died */
+    tern_a32 begun, done;  /* rounds */
+};
+
+static const char *make_and_die(struct table_race *race, const char *name)
+{
+    tern_region maker;
+    tern_object object;
+    tern_recovery report;
+    if (tern_region_attach(&maker, race->memory, SIZE, NULL) != TERN_OK) return "attach";
+    (void)tern_region_claim(&maker, name, TERN_TYPE_RING, tern_ring_size(&RING), &object);
+    if (tern_peer_evict(&race->sweeper, maker.peer, &report) != TERN_OK) return "evict";
+    tern_region_detach(&maker);
+    return NULL;
+}
+
+static void *make_names_and_die(void *argument)
+{
+    struct table_race *race = argument;
+    static char name[16];
+    const char *failed = NULL;
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        snprintf(name, sizeof name, "n%u", round % NAMES);
+        while (tern_a32_load_acquire(&race->begun, TEST) != round) {}
+        if (!failed) failed = make_and_die(race, name);
+        tern_a32_store_release(&race->done, round, TEST);
+    }
+    return (void *)(uintptr_t)failed;
+}
+
+/* A name that another peer is about to make, and whose maker dies at it: with a description open goes on with
+ * it, whenever that happens. A second look at the peers goes on beside all this. */
+static void names_whose_makers_die_meanwhile_are_gone_on_with(void **state)
+{
+    (void)state;
+    static struct table_race race;
+    tern_region region;
+    pthread_t makers;
+    void *failed;
+    race.memory = unit_memory(SIZE);
+    uint32_t waited = 0;
+    assert_int_equal(pthread_create(&makers, NULL, make_names_and_die, &race), 0);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        char name[16];
+        tern_ring_producer p;
+        tern_object object;
+        tern_status status;
+        if (round % NAMES == 1) {   /* while the other thread waits */
+            assert_status(tern_region_format(race.memory, SIZE, NULL), TERN_OK);
+            assert_status(tern_region_attach(&region, race.memory, SIZE, NULL), TERN_OK);
+            assert_status(tern_region_attach(&race.sweeper, race.memory, SIZE, NULL), TERN_OK);
+        }
+        snprintf(name, sizeof name, "n%u", round % NAMES);
+        tern_a32_store_release(&race.begun, round, TEST);
+        if (round % 2) while (tern_region_find(&region, name, 0, &object) == TERN_ERR_NOT_FOUND) {}
+        while ((status = tern_ring_open_producer(&p, &region, name, &RING)) == TERN_ERR_NOT_READY) {
+            uint32_t alive;
+            assert_in_range(peers_of(&region, &alive), 2, 3);
+            waited++;
+        }
+        assert_status(status, TERN_OK);
+        tern_ring_detach_producer(&p);
+        while (tern_a32_load_acquire(&race.done, TEST) != round) {}
+    }
+    assert_int_equal(pthread_join(makers, &failed), 0);
+    if (failed) fail_msg("%s failed", (const char *)failed);
+    print_message("# %u looks at names that were being made\n", waited);
+    free(race.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +280,7 @@ int main(void)
         cmocka_unit_test(attach_when_the_table_is_full_of_the_dead),
         cmocka_unit_test(a_view_that_only_looks_changes_nothing),
         cmocka_unit_test(eviction_where_no_kernel_watches),
+        cmocka_unit_test(names_whose_makers_die_meanwhile_are_gone_on_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
