@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pool.c: the cold half of the pool: format, attach, allocate, free, look. The free list is in
- * pool_list.c, what a pool in a region does more in pool_holds.c. */
-#include "pool_parts.h"
+ * pool_list.h, what a pool in a region does more in pool_holds.c. */
+#include "pool_list.h"
 
 /* From slot to slot: a power of two up to a line, then whole lines. */
 static uint32_t pool_stride(uint32_t item_size_bytes)
@@ -44,7 +44,7 @@ static void pool_fill_view(tern_pool *pool, const struct tern_pool_geometry *g, 
 {
     pool->capacity_items = g->capacity_items;
     pool->item_size_bytes = g->item_size_bytes;
-    pool->slots = g->capacity_items + 1;
+    pool->slots = pool->counted_slots = g->capacity_items + 1;
     pool->stride_bytes = g->stride_bytes;
     pool->shared = (struct tern_pool_shared *)memory;
     pool->first = (unsigned char *)memory + sizeof(struct tern_pool_shared);
@@ -130,6 +130,7 @@ tern_status tern__pool_attach(tern_pool *pool, const tern_region *region, const 
     if (status == TERN_OK && g.flags != TERN__POOL_HELD) status = TERN_ERR_MISMATCH;
     if (status != TERN_OK) return status;
     pool_fill_view(pool, &g, object->memory);
+    pool->counted_slots = 0;
     pool->peers = region->peers;
     pool->peers_used = &region->shared->peers_used;
     pool->max_peers = region->max_peers;
@@ -156,12 +157,12 @@ TERN_INLINE tern_status pool_make(tern_pool *pool, uint32_t index, tern_a64 *hol
     if (word != tern__pool_life(generation, TERN__POOL_FREE)) return TERN_ERR_CORRUPT;
     tern__hold_change(hold, tern__hold(TERN__HOLD_MADE, pool->object, index, generation));
     /* [POOL-1] acquire: what was done to the slot's former items.
-     * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), hold_end_life(),
+     * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), tern__hold_end_life(),
      * hold_unpin_counted(), tern__pool_reclaim_held().
      * Otherwise: the new item may be written over one that is still being read.
      * [POOL-2] release: where the free list stands: past this slot.
      * Pairs with: [POOL-2] acquire in pool_end_life(), tern__pool_pin_counted(), tern__pool_pin_held(),
-     * hold_end_life().
+     * tern__hold_end_life().
      * Otherwise: who frees a handle that no one published to it may put the slot back at a place
      * of the list that has been, and a slot is lost. */
     if (!tern_a64_cas_acq_rel(&slot->word, &word, tern__pool_life(generation, TERN__POOL_LIVE), POOL_1_ALLOC))
@@ -172,24 +173,32 @@ TERN_INLINE tern_status pool_make(tern_pool *pool, uint32_t index, tern_a64 *hol
     return TERN_OK;
 }
 
+/* In a region: the slot is in a hold from before it leaves the list until its item is handed out. */
+static TERN_NOINLINE tern_status pool_alloc_held(tern_pool *pool, tern_handle *handle, void **item)
+{
+    uint32_t index;
+    tern_a64 *hold = tern__hold_take(pool, TERN__POOL_NO_INDEX);
+    tern_status status = tern__pool_take(pool, &index, hold);
+    if (status == TERN_OK) status = pool_make(pool, index, hold, handle, item);
+    tern__hold_drop(pool, hold);
+    return status;
+}
+
 tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
 {
     uint32_t index;
     *handle = tern_handle_null();
     *item = NULL;
-    tern_a64 *hold = NULL;
-    if (TERN_UNLIKELY(pool->peers)) hold = tern__hold_take(pool, TERN__POOL_NO_INDEX);
-    tern_status status = tern__pool_take(pool, &index, hold);
-    if (status == TERN_OK) status = pool_make(pool, index, hold, handle, item);
-    if (TERN_UNLIKELY(pool->peers)) tern__hold_drop(pool, hold);
-    return status;
+    if (TERN_UNLIKELY(pool->peers)) return pool_alloc_held(pool, handle, item);
+    tern_status status = tern__pool_take(pool, &index, NULL);
+    return status == TERN_OK ? pool_make(pool, index, NULL, handle, item) : status;
 }
 
 /* Make a handle stale, once, and add pins to what others hold. TERN_OK: nobody holds any; the
- * caller owns the slot; TERN_DEFERRED; TERN_ERR_STALE. */
-static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint32_t add_pins)
+ * caller owns the slot; TERN_DEFERRED; TERN_ERR_STALE. The index is below pool->slots. */
+TERN_INLINE tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint32_t add_pins)
 {
-    if (handle.index >= pool->slots || handle.generation > TERN__POOL_LAST_GENERATION) return TERN_ERR_STALE;
+    if (handle.generation > TERN__POOL_LAST_GENERATION) return TERN_ERR_STALE;
     struct tern_pool_slot *slot = tern__pool_slot(pool, handle.index);
     uint32_t next = handle.generation + 1;
     /* a guess, as in tern_pool_pin() */
@@ -212,7 +221,7 @@ static tern_status pool_end_life(const tern_pool *pool, tern_handle handle, uint
 
 tern_status tern_pool_free(tern_pool *pool, tern_handle handle)
 {
-    if (pool->peers) return tern__pool_free_held(pool, handle);
+    if (TERN_UNLIKELY(handle.index >= pool->counted_slots)) return tern__pool_free_held(pool, handle);
     tern_status status = pool_end_life(pool, handle, 0);
     if (status != TERN_OK) return status;
     return tern__pool_recycle(pool, handle.index, handle.generation + 1);
@@ -220,7 +229,7 @@ tern_status tern_pool_free(tern_pool *pool, tern_handle handle)
 
 tern_status tern__pool_condemn(tern_pool *pool, tern_handle handle)
 {
-    if (pool->peers) {
+    if (handle.index >= pool->counted_slots) {
         tern_status status = tern__pool_condemn_held(pool, handle);
         if (status != TERN_ERR_FULL) return status;   /* no hold is left: the pin is counted */
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool_parts.h: what the files of the pool share: pool.c, pool_list.c, pool_holds.c. */
+/* pool_parts.h: what the files of the pool share: pool.c, pool_list.h, pool_holds.c, pool_settle.c. */
 #ifndef TERN_POOL_PARTS_H
 #define TERN_POOL_PARTS_H
 
@@ -53,14 +53,32 @@ TERN_INLINE uint64_t tern__hold(uint32_t kind, uint32_t object, uint32_t index, 
         | (generation & ((1u << TERN__HOLD_GENERATION_BITS) - 1));
 }
 
+TERN_INLINE uint32_t tern__hold_kind(uint64_t hold)
+{
+    return (uint32_t)(hold >> 62);
+}
+
+TERN_INLINE uint32_t tern__hold_index(uint64_t hold)
+{
+    return (uint32_t)(hold >> TERN__HOLD_GENERATION_BITS) & TERN__POOL_NO_INDEX;
+}
+
+/* Whether two holds are of the same slot. */
+TERN_INLINE bool tern__hold_same_slot(uint64_t hold, uint64_t other)
+{
+    return ((hold ^ other) << 2 >> (TERN__HOLD_GENERATION_BITS + 2)) == 0;
+}
+
+/* What the hold of our call says from now on; NULL: nothing. */
+TERN_INLINE void tern__hold_change(tern_a64 *hold, uint64_t value)
+{
+    /* [POOL-7] release: what was done under the hold before, which a plain store would hide.
+     * Pairs with: [POOL-7] acquire in hold_pins(), settle_is_awaited().
+     * Otherwise: as in tern__hold_clear(). */
+    if (hold) tern_a64_store_release(hold, value, POOL_7_CHANGE);
+}
+
 TERN_EXTERN_C_BEGIN
-
-/* ---- pool_list.c -------------------------------------------------------------------- */
-
-tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *hold);
-tern_status tern__pool_give_back(const tern_pool *pool, uint32_t index);
-tern_status tern__pool_recycle(const tern_pool *pool, uint32_t index, uint32_t generation);
-tern_status tern__pool_find_listed(const tern_pool *pool, uint32_t index);
 
 /* ---- pool.c --------------------------------------------------------------------------- */
 
@@ -70,16 +88,24 @@ tern_status tern__pool_attach(tern_pool *pool, const tern_region *region, const 
 
 /* ---- pool_holds.c ----------------------------------------------------------------------- */
 
-/* A call is about to touch a slot: a free hold of our peer that says so from now on. NULL: none is needed, or all
- * are in use and the call is counted. Dropped when the call has done. */
+/* A call is about to touch a slot: a free hold of our peer that says so from now on. NULL: all are in use, and the
+ * call is counted. Dropped when the call has done. */
 tern_a64 *tern__hold_take(const tern_pool *pool, uint32_t index);
 void tern__hold_drop(const tern_pool *pool, tern_a64 *hold);
 
-/* What the hold of our call says from now on; NULL: nothing. */
-void tern__hold_change(tern_a64 *hold, uint64_t value);
+/* A hold says nothing any more. */
+void tern__hold_clear(tern_a64 *hold);
+
+/* Turn a pin into nothing but a call on its way; false if it is none any more. */
+bool tern__hold_turn_busy(const tern_pool *pool, tern_a64 *hold, uint32_t index);
+
+/* Make a handle stale: live becomes dying, with the pins that are counted. TERN_OK or TERN_ERR_STALE. */
+tern_status tern__hold_end_life(const tern_pool *pool, tern_handle handle);
 
 /* Give a dying slot back if nobody pins it. TERN_OK: it is, by us or others; TERN_DEFERRED; TERN_ERR_CORRUPT. */
 tern_status tern__pool_reclaim_held(const tern_pool *pool, uint32_t index, uint32_t generation);
+
+/* ---- pool_settle.c ----------------------------------------------------------------------- */
 
 /* Give up what a hold says, of a peer that is dead or ourselves, and clear it. TERN_OK; TERN_ERR_BUSY: it can't
  * be decided now and stays; TERN_ERR_CORRUPT: it made no sense and is cleared. */

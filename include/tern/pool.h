@@ -123,14 +123,15 @@ typedef struct tern_pool {
     uint32_t capacity_items;     /* public, read only */
     uint32_t item_size_bytes;    /* public, read only */
     uint32_t slots;              /* the rest is private; capacity + 1 */
+    uint32_t counted_slots;      /* as slots, or 0 in a region, where pins are in the hands of peers */
     uint32_t stride_bytes;
+    uint32_t object;             /* index of the pool in the region's directory */
     struct tern_pool_shared *shared;
     unsigned char *first;        /* slot 0 */
     struct tern_rcu *rcu;        /* tern_rcu_attach()'s, or NULL */
     struct tern_region_peer *peers;   /* of the region that it was opened in, or NULL */
     tern_a32 *peers_used;
     uint32_t max_peers, peer_slot;    /* peer_slot: ours */
-    uint32_t object;             /* index of the pool in the region's directory */
     tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
 } tern_pool;
 
@@ -242,7 +243,7 @@ TERN_API tern_status tern__pool_condemn(tern_pool *pool, tern_handle handle);
 /* The cold half of unpin: the last pin of a dying slot is gone. */
 TERN_API void tern__pool_reclaim(tern_pool *pool, uint32_t index, uint32_t generation);
 
-/* Pin, unpin and free of a pool in a region; pool_holds.c. */
+/* Pin, unpin and free where the index is none of counted_slots: of a pool in a region, or of none at all. */
 TERN_API void *tern__pool_pin_held(tern_pool *pool, tern_handle handle);
 TERN_API void tern__pool_unpin_held(tern_pool *pool, tern_handle handle);
 tern_status tern__pool_free_held(tern_pool *pool, tern_handle handle);

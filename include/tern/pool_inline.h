@@ -48,7 +48,7 @@ TERN_INLINE void *tern__pool_pin_counted(tern_pool *pool, tern_handle handle)
     uint64_t word = tern__pool_life(handle.generation, TERN__POOL_LIVE);
     for (uint32_t tries = 0; TERN_LIKELY(tries < TERN__POOL_TRIES); tries++) {
         /* [POOL-1] acquire: what was done to the slot's former items, and under former pins.
-         * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), hold_end_life(),
+         * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), tern__hold_end_life(),
          * tern__pool_reclaim_held().
          * Otherwise: whoever has the handle from no one that publishes may see a former item's bytes.
          * [POOL-2] acquire: where the free list stood when the slot left it.
@@ -94,7 +94,7 @@ TERN_INLINE void *tern_pool_get(const tern_pool *pool, tern_handle handle)
     if (TERN_UNLIKELY(handle.index >= pool->slots)) return NULL;
     struct tern_pool_slot *slot = tern__pool_slot(pool, handle.index);
     /* [POOL-1] acquire: what was done to the slot's former items.
-     * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), hold_end_life(),
+     * Pairs with: [POOL-1] release in pool_end_life(), tern__pool_unpin_counted(), tern__hold_end_life(),
      * tern__pool_reclaim_held().
      * Otherwise: whoever has the handle from no one that publishes may see a former item's bytes. */
     uint64_t word = tern_a64_load_acquire(&slot->word, POOL_1_GET);
@@ -119,8 +119,8 @@ TERN_INLINE void *tern_pool_get(const tern_pool *pool, tern_handle handle)
  */
 TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
 {
-    if (TERN_UNLIKELY(handle.index >= pool->slots)) return NULL;
-    return TERN_UNLIKELY(pool->peers) ? tern__pool_pin_held(pool, handle) : tern__pool_pin_counted(pool, handle);
+    if (TERN_UNLIKELY(handle.index >= pool->counted_slots)) return tern__pool_pin_held(pool, handle);
+    return tern__pool_pin_counted(pool, handle);
 }
 
 /**
@@ -136,8 +136,7 @@ TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
 TERN_INLINE void tern_pool_unpin(tern_pool *pool, tern_handle handle)
 {
     TERN_ASSERT(handle.index < pool->slots);
-    if (TERN_UNLIKELY(handle.index >= pool->slots)) return;
-    if (TERN_UNLIKELY(pool->peers)) tern__pool_unpin_held(pool, handle);
+    if (TERN_UNLIKELY(handle.index >= pool->counted_slots)) tern__pool_unpin_held(pool, handle);
     else tern__pool_unpin_counted(pool, handle);
 }
 

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ARGS = ['-DTERN_WATCH', '-DTERN_RING_QUIET=6', '-DTERN__POOL_TRIES=64', '-DTERN__POOL_LIST_TRIES=16',
         '-DTERN__HOLD_TRIES=2', '-DTERN__TRIPLE_UPDATE_TRIES=8', '-D_GNU_SOURCE']
 SLOTS, STREAM, INDEXED = 'include/tern/ring_slots.h', 'include/tern/stream_inline.h', 'include/tern/ring_indexed.h'
-BELL, POOL, HOLDS = 'include/tern/bell.h', 'lib/pool_list.c', 'lib/pool_holds.c'
+BELL, POOL, HOLDS = 'include/tern/bell.h', 'lib/pool_list.h', 'lib/pool_holds.c'
 
 # what is wrong, file, place, what stands there instead (M: this mutant is on), victim, mode, what the test
 # then says

@@ -44,6 +44,7 @@ static void pool_hold(const world *w, tern_pool *pool)
     pool->peers = (void *)(w->memory + pool_peers_at(w));
     pool->peers_used = (void *)&pool->peers[POOL_PEERS];
     pool->max_peers = POOL_PEERS;
+    pool->counted_slots = 0;
     pool->peer_slot = 1;
     pool->object = 1;
 }

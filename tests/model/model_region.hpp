@@ -12,8 +12,8 @@
 #include "../../lib/recover.c"
 #include "../../lib/bell.c"
 #include "../../lib/pool.c"
-#include "../../lib/pool_list.c"
 #include "../../lib/pool_holds.c"
+#include "../../lib/pool_settle.c"
 
 // Offsets differ under Relacy, whose atomics are larger; the real hash has its own tests.
 uint32_t tern_layout_hash(void)

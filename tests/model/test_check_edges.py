@@ -38,7 +38,7 @@ SPOILS = [
     ('a seq_cst access whose comment says acquire', HOLDS,
      lambda t: t.replace('[POOL-6] seq_cst: our look at the hold', '[POOL-6] acquire: our look at the hold')),
     ('a seq_cst access that pairs with none', HOLDS,
-     lambda t: t.replace('seq_cst in hold_take_pin(), hold_turn_busy().', 'seq_cst in hold_take_pin(), hold_clear().')),
+     lambda t: t.replace('seq_cst in hold_take_pin(), tern__hold_turn_busy().', 'seq_cst in hold_take_pin(), tern__hold_clear().')),
     ('a half of a seq_cst access without its other end', HOLDS,
      lambda t: t.replace('Pairs with: [POOL-1] acquire in pool_make(), tern__pool_pin_held(), tern_pool_get().\n'
                          '         * Otherwise: the next', 'Otherwise: the next')),

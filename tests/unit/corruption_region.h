@@ -5,7 +5,7 @@
 #ifndef TERN_CORRUPTION_REGION_H
 #define TERN_CORRUPTION_REGION_H
 
-#include "../../lib/pool_parts.h"
+#include "../../lib/pool_list.h"
 #include "corruption.h"
 
 static const tern_ring_desc ring_desc = { 8, 8, TERN_RING_WAITABLE };

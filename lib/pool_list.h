@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool_list.c: the free list of a pool.
+/* pool_list.h: the free list of a pool; in a header, so that it becomes a part of each call that uses it.
  *
  * It is a queue of slots linked by their indices, after Michael and Scott. Its first
  * slot is always kept: taking moves head on to the second and hands out the first, so a slot
@@ -11,6 +11,9 @@
  * goes from place p to p + 1, where p is what it compared. No place comes twice, so nothing
  * that was read long ago can be taken for something new. The numbers also count:
  * head's is how many were taken, tail's how many were given back. */
+#ifndef TERN_POOL_LIST_H
+#define TERN_POOL_LIST_H
+
 #include "pool_parts.h"
 
 /* How often a call that lost a race for the list pauses before it tries again: some microseconds,
@@ -25,7 +28,7 @@
 #  define TERN__POOL_LIST_TRIES (1u << 13)
 #endif
 
-static void pool_back_off(void)
+static inline void tern__pool_back_off(void)
 {
 #if defined(TERN_MODEL)
     tern_cpu_relax();
@@ -35,7 +38,7 @@ static void pool_back_off(void)
 }
 
 /* Move tail on from one place to the next; false if somebody else did, or it is elsewhere. */
-static bool pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint32_t next)
+static inline bool tern__pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint32_t next)
 {
     /* [POOL-4] release: that the place we leave has its successor.
      * Pairs with: [POOL-4] acquire in tern__pool_give_back().
@@ -45,7 +48,7 @@ static bool pool_move_tail(struct tern_pool_shared *shared, uint64_t from, uint3
 
 /* Take the first slot of the list; before it is ours, the hold says that it may be. TERN_OK, TERN_ERR_FULL: it is
  * the only one; TERN_ERR_CORRUPT. */
-tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *hold)
+static inline tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *hold)
 {
     struct tern_pool_shared *shared = pool->shared;
     for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
@@ -66,7 +69,7 @@ tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *ho
             tern__hold_change(hold, tern__hold(TERN__HOLD_BUSY, pool->object, *index, 0));
             /* relaxed: only compared; tail must be past a slot that leaves the list */
             uint64_t tail = tern_a64_load_relaxed(&shared->tail.link);
-            if (tern__pool_distance(head, tail) > 0 || pool_move_tail(shared, head, next)) {
+            if (tern__pool_distance(head, tail) > 0 || tern__pool_move_tail(shared, head, next)) {
                 /* [POOL-3] release: which slots we gave back before, and the next one's [POOL-5].
                  * Pairs with: [POOL-3] acquire above.
                  * Otherwise: the next alloc may miss a slot that is there, and say "full". */
@@ -74,19 +77,19 @@ tern_status tern__pool_take(const tern_pool *pool, uint32_t *index, tern_a64 *ho
                                          POOL_3_TAKE)) return TERN_OK;
             }
         }
-        pool_back_off();
+        tern__pool_back_off();
     }
     return TERN_ERR_CORRUPT;
 }
 
 /* Put a slot that is ours at the end of the list. */
-tern_status tern__pool_give_back(const tern_pool *pool, uint32_t index)
+static inline tern_status tern__pool_give_back(const tern_pool *pool, uint32_t index)
 {
     struct tern_pool_shared *shared = pool->shared;
     struct tern_pool_slot *own = tern__pool_slot(pool, index);
     for (uint32_t tries = 0; tries < TERN__POOL_LIST_TRIES; tries++) {
         /* [POOL-4] acquire: that all places before this one have their successors.
-         * Pairs with: [POOL-4] release in pool_move_tail().
+         * Pairs with: [POOL-4] release in tern__pool_move_tail().
          * Otherwise: an alloc may miss a slot that is there, and say "full". */
         uint64_t tail = tern_a64_load_acquire(&shared->tail.link, POOL_4_SEE);
         if (tern__pool_index(tail) >= pool->slots) return TERN_ERR_CORRUPT;
@@ -95,7 +98,7 @@ tern_status tern__pool_give_back(const tern_pool *pool, uint32_t index)
         uint64_t link = tern_a64_load_relaxed(&last->link);
         if (tern__pool_place(link) == tern__pool_place(tail)) {
             if (tern__pool_index(link) != TERN__POOL_NO_INDEX) {
-                pool_move_tail(shared, tail, tern__pool_index(link));
+                tern__pool_move_tail(shared, tail, tern__pool_index(link));
                 continue;
             }
             /* relaxed: who finds an older value sees another place, and looks again */
@@ -104,17 +107,17 @@ tern_status tern__pool_give_back(const tern_pool *pool, uint32_t index)
              * Pairs with: [POOL-5] acquire in tern__pool_take().
              * Otherwise: a free slot may look live, and the list damaged. */
             if (tern_a64_cas_release(&last->link, &link, tern__pool_link(index, tern__pool_place(tail)), POOL_5_LINK)) {
-                pool_move_tail(shared, tail, index);
+                tern__pool_move_tail(shared, tail, index);
                 return TERN_OK;
             }
         }
-        pool_back_off();
+        tern__pool_back_off();
     }
     return TERN_ERR_CORRUPT;
 }
 
 /* A slot whose item has ended, and which nobody pins: to the list, or into retirement. */
-tern_status tern__pool_recycle(const tern_pool *pool, uint32_t index, uint32_t generation)
+static inline tern_status tern__pool_recycle(const tern_pool *pool, uint32_t index, uint32_t generation)
 {
     if (generation <= TERN__POOL_LAST_GENERATION) return tern__pool_give_back(pool, index);
     /* relaxed: a number to look at */
@@ -122,26 +125,4 @@ tern_status tern__pool_recycle(const tern_pool *pool, uint32_t index, uint32_t g
     return TERN_OK;
 }
 
-/* Whether a slot is in the list, which nobody puts there now. TERN_OK: it is; TERN_ERR_NOT_FOUND; TERN_ERR_BUSY:
- * the list ran away under us each time, or goes round in a circle. */
-tern_status tern__pool_find_listed(const tern_pool *pool, uint32_t index)
-{
-    uint64_t steps_left = 16 * (uint64_t)pool->slots + TERN__POOL_LIST_TRIES;
-    while (steps_left > 0) {
-        /* [POOL-3] acquire: the holds of those who took before.
-         * Pairs with: [POOL-3] release in tern__pool_take().
-         * Otherwise: we may see that the slot is gone, and not who is just about to make an item of it. */
-        uint64_t at = tern_a64_load_acquire(&pool->shared->head.link, POOL_3_WALK);
-        while (steps_left-- > 0) {
-            if (tern__pool_index(at) >= pool->slots) return TERN_ERR_CORRUPT;
-            if (tern__pool_index(at) == index) return TERN_OK;
-            /* relaxed: its place is compared; who put our slot there has dropped a hold that we saw dropped */
-            uint64_t link = tern_a64_load_relaxed(&tern__pool_slot(pool, tern__pool_index(at))->link);
-            if (tern__pool_place(link) != tern__pool_place(at)) break;   /* taken meanwhile: from the start */
-            if (tern__pool_index(link) == TERN__POOL_NO_INDEX) return TERN_ERR_NOT_FOUND;
-            at = tern__pool_link(tern__pool_index(link), tern__pool_place(at) + 1);
-        }
-        pool_back_off();
-    }
-    return TERN_ERR_BUSY;
-}
+#endif
