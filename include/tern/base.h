@@ -40,9 +40,9 @@
 #  define TERN_LIKELY(x) __builtin_expect(!!(x), 1)
 #  define TERN_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #  define TERN__KNOWN(x) __builtin_constant_p(x)   /* to the compiler */
-/* by force only where the optimiser runs: without it a forced copy shows gcc branches that
- * no call takes, it warns of them, and a debugger steps through less */
-#  if defined(__OPTIMIZE__)
+/* by force only where the optimiser runs for speed: without it a forced copy shows gcc branches that
+ * no call takes, it warns of them, and a debugger steps through less; and -Os asks for few copies */
+#  if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
 #    define TERN_INLINE static inline __attribute__((always_inline, unused))
 #  else
 #    define TERN_INLINE static inline __attribute__((unused))

@@ -143,7 +143,7 @@ def leaks_no_symbol(folder):
     out = folder / 'symbols.o'
     run(['gcc', '-std=c11', '-O0', '-I', folder, '-c', '-x', 'c', '-', '-o', out], input=IMPLEMENTATION)
     modules = '|'.join([*(path.stem for path in (ROOT / 'lib').glob('*.c')), 'shm', 'barrier', 'futex', 'portable',
-                        'wasm', 'none', 'guard', 'mappings?', 'huge', 'lock', 'hold', 'role'])
+                        'wasm', 'none', 'guard', 'mappings?', 'huge', 'lock', 'hold', 'settle', 'role'])
     count = 0
     for line in run(['nm', '--defined-only', out]).splitlines():
         kind, name = line.split()[-2:]
