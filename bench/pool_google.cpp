@@ -12,6 +12,7 @@
 #include "host.hpp"
 
 #include <benchmark/benchmark.h>
+#include <tern/open.h>
 #include <tern/pool.h>
 
 #include <cstdlib>
@@ -34,15 +35,29 @@ struct item {
     unsigned char bytes[ITEM_BYTES - 8];
 };
 
+void require(bool good)
+{
+    if (!good) std::abort();
+}
+
 /* A pool of whose ITEMS + 1 slots ITEMS / 2 are taken, chained in a random order. */
 struct filled_pool {
-    filled_pool()
+    explicit filled_pool(bool in_region = false)
     {
         tern_pool_desc desc = { sizeof(item), ITEMS };
+        tern_region region;
         size_t size = (tern_pool_size(&desc) + 127) & ~size_t{127};
+        if (in_region) size += 65536;   /* its header and peer table */
         memory = std::aligned_alloc(128, size);
-        if (!memory || tern_pool_format(memory, size, &desc) != TERN_OK ||
-            tern_pool_attach(&pool, memory, size) != TERN_OK) std::abort();
+        require(memory);
+        if (in_region) {
+            require(tern_region_format(memory, size, nullptr) == TERN_OK);
+            require(tern_region_attach(&region, memory, size, nullptr) == TERN_OK);
+            require(tern_pool_open(&pool, &region, "pool", &desc) == TERN_OK);
+        } else {
+            require(tern_pool_format(memory, size, &desc) == TERN_OK);
+            require(tern_pool_attach(&pool, memory, size) == TERN_OK);
+        }
         for (uint32_t i = 0; i < ITEMS / 2; i++) {
             tern_handle h;
             void *at;
@@ -61,6 +76,11 @@ struct filled_pool {
     tern_pool pool;
     void *memory;
     std::vector<tern_handle> handles;
+};
+
+/* In a region: pins and slots on their way are in the hands of its one peer, so that its death frees them. */
+struct filled_region : filled_pool {
+    filled_region() : filled_pool(true) {}
 };
 
 /* The same chain in a plain array, no handle looked at but for its index. */
@@ -140,9 +160,10 @@ void chain_bare(benchmark::State &state)
 
 /* ---- Pin ----------------------------------------------------------------------------- */
 
+template <class Pool>
 void pin_tern(benchmark::State &state)
 {
-    filled_pool f;
+    Pool f;
     tern_pool pool = f.pool;
     const tern_handle h = f.handles[0];
     uint64_t sum = 0;
@@ -217,8 +238,9 @@ struct mutex_pool {
     std::vector<char> live;
 };
 
+template <class Pool>
 struct by_tern {
-    filled_pool f;
+    Pool f;
     void operator()(uint64_t count)
     {
         tern_pool pool = f.pool;
@@ -339,9 +361,10 @@ void pin_two_bare(benchmark::State &state)
 
 /* ---- Read 64 bytes --------------------------------------------------------------------------- */
 
+template <class Pool>
 void read_tern(benchmark::State &state)
 {
-    filled_pool f;
+    Pool f;
     item out;
     for (auto _ : state)
         for (uint32_t i = 0; i < OPERATIONS; i++) {
@@ -419,17 +442,21 @@ int main(int argc, char **argv)
     add("handle check/bare array index", check_bare);
     add("handle check, chained/tern get", chain_tern);
     add("handle check, chained/bare array index", chain_bare);
-    add("pin + unpin, uncontended/tern", pin_tern);
+    add("pin + unpin, uncontended/tern", pin_tern<filled_pool>);
+    add("pin + unpin, uncontended/tern in a region", pin_tern<filled_region>);
     add("pin + unpin, uncontended/two bare read-modify-writes", pin_bare);
     add_two("pin + unpin, 2 threads on one item/tern", pin_two_tern);
     add_two("pin + unpin, 2 threads on one item/two bare read-modify-writes", pin_two_bare);
-    add("alloc + free, uncontended/tern", alloc_alone<by_tern>);
+    add("alloc + free, uncontended/tern", alloc_alone<by_tern<filled_pool>>);
+    add("alloc + free, uncontended/tern in a region", alloc_alone<by_tern<filled_region>>);
     add("alloc + free, uncontended/mutex and free list", alloc_alone<by_mutex>);
     add("alloc + free, uncontended/malloc and free", alloc_alone<by_malloc>);
-    add_two("alloc + free, 2 threads/tern", alloc_two<by_tern>);
+    add_two("alloc + free, 2 threads/tern", alloc_two<by_tern<filled_pool>>);
+    add_two("alloc + free, 2 threads/tern in a region", alloc_two<by_tern<filled_region>>);
     add_two("alloc + free, 2 threads/mutex and free list", alloc_two<by_mutex>);
     add_two("alloc + free, 2 threads/malloc and free", alloc_two<by_malloc>);
-    add("read 64 bytes/tern", read_tern);
+    add("read 64 bytes/tern", read_tern<filled_pool>);
+    add("read 64 bytes/tern in a region", read_tern<filled_region>);
     add("read 64 bytes/bare copy by index", read_bare);
     add("read 64 bytes/mutex and copy", read_mutex);
 #if defined(POOL_HAVE_URCU)
