@@ -76,7 +76,8 @@ tern_status tern__pool_format(void *memory, size_t size_bytes, const tern_pool_d
         tern_a64_store_relaxed(&slot->link, tern__pool_link(next, i)); /* relaxed: as above */
     }
     tern_a64_store_relaxed(&shared->head.link, tern__pool_link(0, 0)); /* relaxed: as above */
-    tern_a64_store_relaxed(&shared->tail.link, tern__pool_link(g.capacity_items, g.capacity_items)); /* relaxed: as above */
+    /* relaxed: as above */
+    tern_a64_store_relaxed(&shared->tail.link, tern__pool_link(g.capacity_items, g.capacity_items));
     tern_a32_store_relaxed(&shared->retired, 0); /* relaxed: as above */
     /* [POOL-0] release: the whole header and every slot before the magic.
      * Pairs with: [POOL-0] acquire in pool_load_geometry().

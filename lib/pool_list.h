@@ -43,7 +43,8 @@ static inline bool tern__pool_move_tail(struct tern_pool_shared *shared, uint64_
     /* [POOL-4] release: that the place we leave has its successor.
      * Pairs with: [POOL-4] acquire in tern__pool_give_back().
      * Otherwise: an alloc may miss a slot that is there, and say "full". */
-    return tern_a64_cas_release(&shared->tail.link, &from, tern__pool_link(next, tern__pool_place(from) + 1), POOL_4_MOVE);
+    return tern_a64_cas_release(&shared->tail.link, &from, tern__pool_link(next, tern__pool_place(from) + 1),
+                                POOL_4_MOVE);
 }
 
 /* Take the first slot of the list; before it is ours, the hold says that it may be. TERN_OK, TERN_ERR_FULL: it is

@@ -26,7 +26,8 @@ TERN_INLINE uint64_t tern__pool_place(uint64_t link)
 /* Places from one link to another, modulo 2^40; negative if the other is behind. */
 TERN_INLINE int64_t tern__pool_distance(uint64_t from, uint64_t to)
 {
-    return (int64_t)((tern__pool_place(to) - tern__pool_place(from)) << TERN__POOL_INDEX_BITS) / (1 << TERN__POOL_INDEX_BITS);
+    uint64_t places = tern__pool_place(to) - tern__pool_place(from);
+    return (int64_t)(places << TERN__POOL_INDEX_BITS) / (1 << TERN__POOL_INDEX_BITS);
 }
 
 /* What becomes of a slot of this generation that nobody pins. */

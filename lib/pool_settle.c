@@ -56,7 +56,8 @@ static bool settle_is_awaited(const tern_region *region, const tern_a64 *own, ui
         /* [POOL-7] acquire: what a call without a hold did.
          * Pairs with: [POOL-7] release in tern__hold_drop().
          * Otherwise: as above. */
-        if (tern_a32_load_acquire(&peer->unheld, POOL_7_SEE_UNHELD) != 0 && settle_peer_lives(region, slot)) return true;
+        if (tern_a32_load_acquire(&peer->unheld, POOL_7_SEE_UNHELD) != 0 && settle_peer_lives(region, slot))
+            return true;
     }
     return false;
 }
