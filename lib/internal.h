@@ -214,10 +214,10 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
 tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t size_bytes, uint32_t magic);
 
 /* The word that tells of the item at an index, and that a consumer sleeps on who has seen all before. */
-TERN_INLINE tern_a32 *tern__ring_item_word(struct tern_ring_shared *shared, bool sequenced, unsigned char *items,
+TERN_INLINE tern_a32 *tern__ring_item_word(struct tern_ring_end *ends, bool sequenced, unsigned char *items,
                                            uint32_t index, uint32_t capacity_items, uint32_t slot_size_bytes)
 {
-    if (!sequenced) return &shared->producer.word;
+    if (!sequenced) return &ends[0].word;
     return tern__ring_sequence(tern__ring_slot(items, index, capacity_items, slot_size_bytes), slot_size_bytes);
 }
 

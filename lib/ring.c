@@ -7,7 +7,10 @@
 static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_ring_desc *desc)
 {
     if (!desc || desc->item_size_bytes == 0) return false;
-    if (desc->flags & ~(TERN_RING_WAITABLE | TERN_RING_SEQUENCED)) return false;
+    if (desc->flags & ~(TERN_RING_WAITABLE | TERN_RING_SEQUENCED | TERN_RING_PAGED)) return false;
+    bool paged = (desc->flags & TERN_RING_PAGED) != 0;
+    /* a consumer that sleeps sets SLEEP in the producer's word or a slot's sequence, and `asleep` beside it */
+    if (paged && (desc->flags & TERN_RING_WAITABLE)) return false;
     uint32_t wanted = desc->capacity_items ? desc->capacity_items : TERN_RING_DEFAULT_CAPACITY_ITEMS;
     if (wanted > TERN_RING_MAX_CAPACITY_ITEMS) return false;
     uint32_t capacity = 1;
@@ -16,14 +19,17 @@ static bool ring_geometry_from_desc(struct tern_ring_geometry *g, const tern_rin
     uint64_t slot_bytes = sequenced ? tern__ring_sequenced_slot_bytes(desc->item_size_bytes) : desc->item_size_bytes;
     if (slot_bytes > UINT32_MAX) return false;
     uint64_t items_bytes = capacity * slot_bytes;   /* below 2^62 */
-    if (items_bytes > SIZE_MAX - sizeof(struct tern_ring_shared)) return false;
+    uint64_t before_bytes = tern__ring_items_offset(desc->flags), after_bytes = 0;
+    /* nobody else's bytes on the last page */
+    if (paged) after_bytes = (0 - items_bytes) % TERN_PAGE_BYTES;
+    if (items_bytes > SIZE_MAX - before_bytes - after_bytes) return false;
 
     tern__memset(g, 0, sizeof *g);
     g->layout_version = TERN_LAYOUT_VERSION;
     g->item_size_bytes = desc->item_size_bytes;
     g->capacity_items = capacity;
     g->flags = desc->flags;
-    g->total_size_bytes = items_bytes + sizeof(struct tern_ring_shared);
+    g->total_size_bytes = before_bytes + items_bytes + after_bytes;
     g->slot_size_bytes = (uint32_t)slot_bytes;
     g->check = tern__geometry_check(g, sizeof *g);
     return true;
@@ -35,9 +41,16 @@ size_t tern_ring_size(const tern_ring_desc *desc)
     return ring_geometry_from_desc(&g, desc) ? (size_t)g.total_size_bytes : 0;
 }
 
-static unsigned char *ring_items_of(struct tern_ring_shared *shared)
+/* A paged ring's memory begins at a page, any other's where tern__check_memory() says. */
+static tern_status ring_check_pages(const void *memory, uint32_t flags)
 {
-    return (unsigned char *)shared + sizeof *shared;
+    bool fits = !(flags & TERN_RING_PAGED) || (uintptr_t)memory % TERN_PAGE_BYTES == 0;
+    return fits ? TERN_OK : TERN_ERR_ALIGNMENT;
+}
+
+static unsigned char *ring_items_of(struct tern_ring_shared *shared, uint32_t flags)
+{
+    return (unsigned char *)shared + tern__ring_items_offset(flags);
 }
 
 static tern_a32 *ring_sequence_at(unsigned char *items, uint32_t index, uint32_t capacity_items,
@@ -60,20 +73,21 @@ tern_status tern__ring_format(void *memory, size_t size_bytes, const tern_ring_d
     struct tern_ring_geometry g;
     tern_status status = tern__check_memory(memory, size_bytes, sizeof(struct tern_ring_shared));
     if (!ring_geometry_from_desc(&g, desc)) return TERN_ERR_ARGUMENT;
+    if (status == TERN_OK) status = ring_check_pages(memory, g.flags);
     if (status != TERN_OK) return status;
     if (size_bytes < g.total_size_bytes) return TERN_ERR_MEMORY;
 
     struct tern_ring_shared *shared = (struct tern_ring_shared *)memory;
+    unsigned char *items = ring_items_of(shared, g.flags);
     /* relaxed, all of these: nobody may use the memory before the magic is there */
     tern_a32_store_relaxed(&shared->magic, 0);
     tern_copy_to_shared(&shared->geometry, &g, sizeof g);
     shared->reserved = 0;
     tern__memset(shared->pad, 0, sizeof shared->pad);
-    ring_format_end(&shared->producer);
-    ring_format_end(&shared->consumer);
+    for (uint32_t i = 0; i != 2; i++) ring_format_end(&tern__ring_ends(shared, g.flags)[i]);
     if (desc->flags & TERN_RING_SEQUENCED) {
         for (uint32_t i = 0; i != g.capacity_items; i++)   /* relaxed: as above */
-            tern_a32_store_relaxed(ring_sequence_at(ring_items_of(shared), i, g.capacity_items, g.slot_size_bytes),
+            tern_a32_store_relaxed(ring_sequence_at(items, i, g.capacity_items, g.slot_size_bytes),
                                    tern__ring_item_word_before(true, i, g.capacity_items));
     }
     /* [RING-0] release: the whole header before the magic.
@@ -108,17 +122,19 @@ static tern_status ring_load_geometry(struct tern_ring_geometry *g, const void *
     tern_ring_desc desc = { g->item_size_bytes, g->capacity_items, g->flags };
     if (!ring_geometry_from_desc(&expected, &desc)) return TERN_ERR_CORRUPT;
     if (tern__memcmp(&expected, g, sizeof expected) != 0) return TERN_ERR_CORRUPT;
-    return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : TERN_OK;
+    return size_bytes < g->total_size_bytes ? TERN_ERR_MEMORY : ring_check_pages(memory, g->flags);
 }
 
 /* Both indices, checked against each other. An end reads its own index here and never again. */
 static tern_status ring_load_indices(struct tern_ring_shared *shared, const struct tern_ring_geometry *g,
                                      uint32_t *head, uint32_t *tail)
 {
+    struct tern_ring_end *ends = tern__ring_ends(shared, g->flags);
+    unsigned char *items = ring_items_of(shared, g->flags);
     /* relaxed: no slot is read or written on the strength of these two; the first push or
      * pop looks at the other end again, with acquire */
-    *head = tern_a32_load_relaxed(&shared->consumer.word) >> 1;
-    *tail = tern_a32_load_relaxed(&shared->producer.word) >> 1; /* relaxed: as above */
+    *head = tern_a32_load_relaxed(&ends[1].word) >> 1;
+    *tail = tern_a32_load_relaxed(&ends[0].word) >> 1; /* relaxed: as above */
     bool sequenced = (g->flags & TERN_RING_SEQUENCED) != 0;
     uint32_t count = tern__ring_count(*head, *tail, sequenced);
     if (count > g->capacity_items) return TERN_ERR_CORRUPT;
@@ -128,7 +144,7 @@ static tern_status ring_load_indices(struct tern_ring_shared *shared, const stru
     for (; count < g->capacity_items; count++, ++*tail) {
         /* relaxed: as above */
         uint32_t word = tern_a32_load_relaxed(
-            ring_sequence_at(ring_items_of(shared), *tail, g->capacity_items, g->slot_size_bytes));
+            ring_sequence_at(items, *tail, g->capacity_items, g->slot_size_bytes));
         if ((word & ~TERN__RING_SLEEP) != (*tail + 1) << 1) break;
     }
     return TERN_OK;
@@ -146,7 +162,7 @@ static uint32_t ring_begin_exchanges(struct tern_ring_end *end, bool waitable)
 /* The word that tells of an item of this producer. */
 static tern_a32 *ring_producer_word(const tern_ring_producer *p, uint32_t index)
 {
-    return tern__ring_item_word(p->shared, p->sequenced, p->items, index, p->capacity_items, p->slot_size_bytes);
+    return tern__ring_item_word(p->ends, p->sequenced, p->items, index, p->capacity_items, p->slot_size_bytes);
 }
 
 /* How far ahead an end asks for slots. */
@@ -173,14 +189,15 @@ tern_status tern__ring_attach_producer(tern_ring_producer *p, void *memory, size
     p->may_block = true;
     p->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
     p->sequenced = (g.flags & TERN_RING_SEQUENCED) != 0;
-    p->exchanges_left = ring_begin_exchanges(&shared->producer, p->waitable);
+    p->ends = tern__ring_ends(shared, g.flags);
+    p->exchanges_left = ring_begin_exchanges(&p->ends[0], p->waitable);
     p->slot_size_bytes = g.slot_size_bytes;
     p->tail = p->limit = tail;
     p->ahead_items = ring_ahead_items(&g);
     p->shared = shared;
-    p->items = ring_items_of(shared);
+    p->items = ring_items_of(shared, g.flags);
     /* relaxed: a hint, as after each item; it must not fall behind by one more with each death */
-    if (p->sequenced) tern_a32_store_relaxed(&shared->producer.word, tail << 1);
+    if (p->sequenced) tern_a32_store_relaxed(&p->ends[0].word, tail << 1);
     /* a predecessor may have died between its publication and its wake */
     if (p->waitable) {
         tern_word_wake(ring_producer_word(p, tail));
@@ -218,7 +235,8 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     c->may_block = true;
     c->waitable = (g.flags & TERN_RING_WAITABLE) != 0;
     c->sequenced = (g.flags & TERN_RING_SEQUENCED) != 0;
-    c->exchanges_left = ring_begin_exchanges(&shared->consumer, c->waitable);
+    c->ends = tern__ring_ends(shared, g.flags);
+    c->exchanges_left = ring_begin_exchanges(&c->ends[1], c->waitable);
     c->slot_size_bytes = g.slot_size_bytes;
     c->head = c->limit = c->released = head;
     c->ahead_items = ring_ahead_items(&g);
@@ -227,9 +245,9 @@ tern_status tern__ring_attach_consumer(tern_ring_consumer *c, void *memory, size
     c->slip_many_pauses = ring_pauses(TERN__RING_SLIP_MANY_NS, pause_ps);
     c->empty_pauses = ring_pauses(TERN__RING_EMPTY_NS, pause_ps);
     c->shared = shared;
-    c->items = ring_items_of(shared);
+    c->items = ring_items_of(shared, g.flags);
     tern_ring_consumer_release_every(c, 256);
-    if (c->waitable) tern_word_wake(&shared->consumer.word);   /* as for the producer */
+    if (c->waitable) tern_word_wake(&c->ends[1].word);   /* as for the producer */
     return TERN_OK;
 }
 
@@ -295,7 +313,7 @@ static bool ring_is_closed(const struct tern_ring_end *peer)
 
 void tern_ring_close_producer(tern_ring_producer *p)
 {
-    ring_close_end(&p->shared->producer, ring_producer_word(p, p->tail),
+    ring_close_end(&p->ends[0], ring_producer_word(p, p->tail),
                    tern__ring_item_word_before(p->sequenced, p->tail, p->capacity_items), p->waitable);
     tern__bell_ring_bound(p->bell, p->bell_source);
 }
@@ -304,12 +322,12 @@ void tern_ring_close_consumer(tern_ring_consumer *c)
 {
     c->released = c->head;
     if (!c->waitable) tern__ring_publish_head(c);
-    ring_close_end(&c->shared->consumer, &c->shared->consumer.word, c->head << 1, c->waitable);
+    ring_close_end(&c->ends[1], &c->ends[1].word, c->head << 1, c->waitable);
 }
 
 tern_status tern_ring_producer_status(tern_ring_producer *p)
 {
-    if (ring_is_closed(&p->shared->consumer)) return TERN_ERR_CLOSED;
+    if (ring_is_closed(&p->ends[1])) return TERN_ERR_CLOSED;
     return p->status;
 }
 
@@ -317,7 +335,7 @@ tern_status tern_ring_consumer_status(tern_ring_consumer *c)
 {
     if (c->limit != c->head) return TERN_OK;
     /* the flag first, then the index: what is empty now stays empty */
-    if (ring_is_closed(&c->shared->producer) && !tern__ring_see_items(c) && c->status == TERN_OK)
+    if (ring_is_closed(&c->ends[0]) && !tern__ring_see_items(c) && c->status == TERN_OK)
         return TERN_ERR_CLOSED;
     return c->status;
 }
@@ -336,15 +354,18 @@ tern_status tern__ring_inspect(tern_ring_info *info, const void *memory, size_t 
     info->capacity_items = g.capacity_items;
     info->flags = g.flags;
     info->size_bytes = g.total_size_bytes;
+    struct tern_ring_end *ends = tern__ring_ends(shared, g.flags);
+    const struct tern_ring_end *producer = &ends[0], *consumer = &ends[1];
     /* relaxed, all of these: numbers to look at. Head first: the count never looks negative */
-    uint32_t head = tern_a32_load_relaxed(&shared->consumer.word);
-    uint32_t tail = tern_a32_load_relaxed(&shared->producer.word); /* relaxed: as above */
-    info->producer_closed = tern_a32_load_relaxed(&shared->producer.closed) != 0; /* relaxed: as above */
-    info->consumer_closed = tern_a32_load_relaxed(&shared->consumer.closed) != 0; /* relaxed: as above */
-    info->producer_asymmetric = tern_a32_load_relaxed(&shared->producer.asymmetric) != 0; /* relaxed: as above */
-    info->consumer_asymmetric = tern_a32_load_relaxed(&shared->consumer.asymmetric) != 0; /* relaxed: as above */
+    uint32_t head = tern_a32_load_relaxed(&consumer->word);
+    uint32_t tail = tern_a32_load_relaxed(&producer->word); /* relaxed: as above */
+    info->producer_closed = tern_a32_load_relaxed(&producer->closed) != 0; /* relaxed: as above */
+    info->consumer_closed = tern_a32_load_relaxed(&consumer->closed) != 0; /* relaxed: as above */
+    info->producer_asymmetric = tern_a32_load_relaxed(&producer->asymmetric) != 0; /* relaxed: as above */
+    info->consumer_asymmetric = tern_a32_load_relaxed(&consumer->asymmetric) != 0; /* relaxed: as above */
     uint32_t slept_on = tern_a32_load_relaxed(   /* relaxed: as above */
-        tern__ring_item_word(shared, sequenced, ring_items_of(shared), head >> 1, g.capacity_items, g.slot_size_bytes));
+        tern__ring_item_word(ends, sequenced, ring_items_of(shared, g.flags), head >> 1, g.capacity_items,
+                             g.slot_size_bytes));
     info->was_popped = head >> 1;
     info->was_pushed = tail >> 1;
     info->producer_asleep = (head & TERN__RING_SLEEP) != 0;

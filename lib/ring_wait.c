@@ -105,7 +105,7 @@ tern_status tern__ring_wait_space(tern_ring_producer *p, uint32_t want, struct t
         if (status != TERN_OK) return status;
         if (slept != TERN_OK) return slept;
         /* neither closed nor corrupt: the limit is the head that was seen, one capacity on */
-        struct tern_ring_end *peer = &p->shared->consumer;
+        struct tern_ring_end *peer = &p->ends[1];
         slept = ring_sleep_on(peer, &peer->word, (p->limit - p->capacity_items) << 1, patience);
     }
 }
@@ -121,9 +121,9 @@ tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *
         if (status != TERN_OK) return status;
         if (c->limit != c->head) return TERN_OK;
         if (slept != TERN_OK) return slept;
-        tern_a32 *word = tern__ring_item_word(c->shared, c->sequenced, c->items, c->head, c->capacity_items,
+        tern_a32 *word = tern__ring_item_word(c->ends, c->sequenced, c->items, c->head, c->capacity_items,
                                               c->slot_size_bytes);
-        slept = ring_sleep_on(&c->shared->producer, word,
+        slept = ring_sleep_on(&c->ends[0], word,
                               tern__ring_item_word_before(c->sequenced, c->head, c->capacity_items), patience);
     }
 }

@@ -6,7 +6,7 @@
 /* The ring that carries a stream; false if there can be no such stream. */
 static bool stream_ring_desc(tern_ring_desc *ring, const tern_stream_desc *desc)
 {
-    if (!desc || (desc->flags & ~TERN_STREAM_WAITABLE)) return false;
+    if (!desc || (desc->flags & ~(TERN_STREAM_WAITABLE | TERN_STREAM_PAGED))) return false;
     uint64_t wanted = desc->capacity_bytes ? desc->capacity_bytes : TERN_STREAM_DEFAULT_CAPACITY_BYTES;
     if (wanted > TERN_STREAM_MAX_CAPACITY_BYTES) return false;
     if (wanted < TERN_STREAM_MIN_CAPACITY_BYTES) wanted = TERN_STREAM_MIN_CAPACITY_BYTES;

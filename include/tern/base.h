@@ -96,6 +96,10 @@
  *  common processors fetch the adjacent line as well. */
 #define TERN_SEPARATION 128u
 
+/** A page, where the layout has pages (TERN_RING_PAGED). A constant of the bytes, whatever the
+ *  machine's own pages are. */
+#define TERN_PAGE_BYTES 4096u
+
 /* ---- Status ------------------------------------------------------------ */
 
 /**

@@ -30,6 +30,9 @@
  * own, so that one cache line carries a small item and the news of it: the shorter way for an item
  * that somebody waits for. Spans of one; format touches every slot.
  *
+ * Either may be paged: all that a consumer writes is then on one page, and a process that
+ * only consumes can have the rest read-only. See TERN_RING_PAGED.
+ *
  * When freed slots become visible. The consumer publishes what it freed every
  * `release_every_items` items (a quarter of the capacity, at most 256) and
  * always when it finds the ring empty. A push can therefore fail although up to
@@ -62,6 +65,24 @@
 /** tern_ring_desc.flags: a sequence number in each slot instead of one index for all. An item and the
  *  news of it travel in one cache line; spans are of one item. See "Two layouts" above. */
 #define TERN_RING_SEQUENCED 2u
+/**
+ * tern_ring_desc.flags: the consumer's end on a page of its own. Page 0 begins with the header and ends in the
+ * producer's end, page 1 begins with the consumer's end, the items with page 2, and the size is whole pages.
+ * The memory begins at a multiple of TERN_PAGE_BYTES.
+ *
+ * The consumer writes to page 1 and to nothing else. tern_ring_consumer_protect() holds it to that, as a
+ * guard against stray writes. What keeps a hostile consumer out is the kernel: give it a descriptor of the ring's
+ * file that can't be made writable (of a memfd under F_SEAL_FUTURE_WRITE) and another file for page 1 alone;
+ * it maps the first read-only, the second over page 1 (MAP_FIXED), and attaches. The
+ * producer maps both in the same way, writable. docs/ring.md shows it.
+ *
+ * Not with TERN_RING_WAITABLE: a consumer that sleeps says so in the producer's words. Who has to
+ * sleep for such a ring waits on a bell, which the producer rings after its push.
+ */
+#define TERN_RING_PAGED 4u
+
+/** Where the one page begins that a paged ring's consumer writes to; it has TERN_PAGE_BYTES. */
+#define TERN_RING_CONSUMER_PAGE_OFFSET_BYTES TERN_PAGE_BYTES
 
 #define TERN__RING_SLEEP 1u                /* bit 0 of an end's word */
 #define TERN__RING_INDEX_MASK 0x7fffffffu  /* free-running, 31 bits */
@@ -88,7 +109,8 @@ struct tern_ring_end {
     unsigned char pad2[TERN_SEPARATION / 2 - 4];
 };
 
-/** The bytes of a ring; the items follow. */
+/** The bytes of a ring; the items follow. In a paged ring they begin with page 2, and the two ends lie
+ *  side by side as they do here, but with the border of pages 0 and 1 between them. */
 struct tern_ring_shared {
     tern_a32 magic;                      /* written last by format */
     uint32_t reserved;
@@ -110,7 +132,7 @@ TERN_SHARED_ASSERT(sizeof(struct tern_ring_shared) == 384, "layout");
 typedef struct tern_ring_desc {
     uint32_t item_size_bytes;  /* 1 or more */
     uint32_t capacity_items;   /* rounded up to a power of two, at most 2^30 */
-    uint32_t flags;            /* TERN_RING_WAITABLE | TERN_RING_SEQUENCED */
+    uint32_t flags;            /* TERN_RING_WAITABLE or TERN_RING_PAGED, | TERN_RING_SEQUENCED */
 } tern_ring_desc;
 
 /** The producer's view. Private to its process; may be copied, but then only one copy may be used. */
@@ -128,8 +150,9 @@ typedef struct tern_ring_producer {
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the consumer's word made no sense */
     tern__spin spin;      /* what came of spinning in *_wait */
-    struct tern_ring_shared *shared;
+    struct tern_ring_end *ends;  /* the producer's, then the consumer's */
     unsigned char *items;
+    struct tern_ring_shared *shared;
     const tern_bell *bell;       /* rung after each publication; NULL: none */
     uint32_t bell_source;
     tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
@@ -155,8 +178,9 @@ typedef struct tern_ring_consumer {
     uint32_t ahead_items;        /* ask for the line of the slot so far ahead */
     tern_status status;          /* TERN_ERR_CORRUPT once the producer's word made no sense */
     tern__spin spin;      /* what came of spinning in *_wait */
-    struct tern_ring_shared *shared;
+    struct tern_ring_end *ends;  /* the producer's, then the consumer's */
     unsigned char *items;
+    struct tern_ring_shared *shared;
     tern_recovery recovery;      /* public, read only: what the open found; see peer.h */
     tern__role role;             /* private */
 } tern_ring_consumer;
@@ -179,8 +203,8 @@ TERN_EXTERN_C_BEGIN
  * Bytes needed for a ring.
  *
  * @return header and items in bytes; 0 if the description is invalid: no item
- *         size, a capacity above 2^30, an unknown flag, or more bytes than
- *         size_t can count
+ *         size, a capacity above 2^30, an unknown flag, a paged ring that is
+ *         waitable, or more bytes than size_t can count
  *
  * Role: any. Progress: wait-free. Order: none. Crash: no shared memory touched.
  */
@@ -189,7 +213,7 @@ TERN_API size_t tern_ring_size(const tern_ring_desc *desc);
 /**
  * Make a ring in memory that nobody uses yet.
  *
- * @param memory     aligned to 64 bytes
+ * @param memory     aligned to 64 bytes; of a paged ring, to TERN_PAGE_BYTES
  * @param size_bytes at least tern_ring_size(desc)
  * @return TERN_OK; TERN_ERR_ARGUMENT, TERN_ERR_ALIGNMENT, TERN_ERR_MEMORY
  *
@@ -205,7 +229,7 @@ TERN_API tern_status tern_ring_format(void *memory, size_t size_bytes, const ter
  * Every number in the header is checked and copied into the view; the shared
  * header is never read again. The view goes on where the last producer stopped.
  *
- * @param memory     aligned to 64 bytes, formatted
+ * @param memory     aligned to 64 bytes, a paged ring to TERN_PAGE_BYTES; formatted
  * @param size_bytes bytes that are accessible from memory
  * @return TERN_OK; TERN_ERR_ALIGNMENT; TERN_ERR_MEMORY: smaller than the ring
  *         says; TERN_ERR_NOT_READY: being formatted; TERN_ERR_VERSION;
@@ -219,7 +243,7 @@ TERN_API tern_status tern_ring_format(void *memory, size_t size_bytes, const ter
 TERN_API tern_status tern_ring_attach_producer(tern_ring_producer *p, void *memory, size_t size_bytes);
 
 /** Take the consumer's end; as tern_ring_attach_producer(). Items that a dead
- *  consumer did not release are delivered again. */
+ *  consumer did not release are delivered again. Of a paged ring nothing but its own page is written. */
 TERN_API tern_status tern_ring_attach_consumer(tern_ring_consumer *c, void *memory, size_t size_bytes);
 
 /** Give the end back without closing it; a successor may attach. The view is zeroed.
@@ -271,6 +295,23 @@ TERN_API tern_status tern_ring_consumer_status(tern_ring_consumer *c);
  * Crash: up to this many popped items less one are delivered again to a successor.
  */
 TERN_API void tern_ring_consumer_release_every(tern_ring_consumer *c, uint32_t items);
+
+/**
+ * Make the rest of a paged ring read-only for this process: from now on a stray write to the header, the
+ * producer's end or an item is SIGSEGV.
+ *
+ * It is the mapping that changes, so a producer that uses the same one would fault too, and the consumer could
+ * take it back: it guards against mistakes, not against malice. It ends when the memory is unmapped, not with
+ * the view; memory of an allocator must not go back to it in this state. In a region no other
+ * object is touched.
+ *
+ * @return TERN_OK, also if it was so already; TERN_ERR_UNSUPPORTED: not a paged ring, not on Linux, or pages
+ *         larger than TERN_PAGE_BYTES; TERN_ERR_STATE: not attached; TERN_ERR_SYSTEM: see errno; then a part
+ *         may be read-only
+ *
+ * Role: consumer. Progress: two system calls. Order: none. Crash: changes nothing shared.
+ */
+TERN_API tern_status tern_ring_consumer_protect(tern_ring_consumer *c);
 
 /**
  * Ring a bell after each publication, so that one consumer can sleep for any of many rings.

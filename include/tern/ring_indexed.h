@@ -15,11 +15,11 @@ TERN_INLINE bool tern__ring_push_indexed(tern_ring_producer *p, const void *item
 {
     if (TERN_UNLIKELY(p->tail == p->limit) && !tern__ring_see_space(p)) return false;
     /* on its way back from a consumer that polls it while we fill the slot */
-    tern_prefetch_write(&p->shared->producer.word);
+    tern_prefetch_write(&p->ends[0].word);
     tern_copy_to_shared(tern__ring_slot(p->items, p->tail, p->capacity_items, size_bytes), item, size_bytes);
     p->tail++;
     tern__ring_ask_to_write(p, size_bytes);
-    tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
+    tern__ring_publish_items(p, &p->ends[0].word, p->tail << 1);
     return true;
 }
 
@@ -45,7 +45,7 @@ TERN_INLINE uint32_t tern__ring_push_many_indexed(tern_ring_producer *p, const v
             p->tail++;
             tern__ring_ask_to_write(p, size_bytes);
         }
-        tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
+        tern__ring_publish_items(p, &p->ends[0].word, p->tail << 1);
         return n;
     }
     uint32_t first = tern__ring_until_wrap(p->tail, p->capacity_items);
@@ -56,7 +56,7 @@ TERN_INLINE uint32_t tern__ring_push_many_indexed(tern_ring_producer *p, const v
         tern_copy_to_shared(p->items, (const unsigned char *)items + split, (size_t)(n - first) * size_bytes);
     p->tail += n;
     tern__ring_ask_to_write_many(p, n, size_bytes);
-    tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
+    tern__ring_publish_items(p, &p->ends[0].word, p->tail << 1);
     return n;
 }
 

@@ -128,7 +128,7 @@ TERN_INLINE void tern_ring_commit(tern_ring_producer *p, uint32_t count)
     }
     p->tail += count;
     tern__ring_ask_to_write_many(p, count, p->slot_size_bytes);
-    tern__ring_publish_items(p, &p->shared->producer.word, p->tail << 1);
+    tern__ring_publish_items(p, &p->ends[0].word, p->tail << 1);
 }
 
 /**
@@ -170,7 +170,7 @@ TERN_INLINE void tern_ring_release(tern_ring_consumer *c, uint32_t count)
 TERN_INLINE uint32_t tern_ring_producer_was_count(const tern_ring_producer *p)
 {
     /* relaxed: a number to look at, no slot is touched on the strength of it */
-    uint32_t head = tern_a32_load_relaxed(&p->shared->consumer.word) >> 1;
+    uint32_t head = tern_a32_load_relaxed(&p->ends[1].word) >> 1;
     uint32_t count = (p->tail - head) & TERN__RING_INDEX_MASK;
     return count > p->capacity_items ? p->capacity_items : count;
 }
@@ -180,7 +180,7 @@ TERN_INLINE uint32_t tern_ring_producer_was_count(const tern_ring_producer *p)
 TERN_INLINE uint32_t tern_ring_consumer_was_count(const tern_ring_consumer *c)
 {
     /* relaxed: a number to look at, no slot is touched on the strength of it */
-    uint32_t tail = tern_a32_load_relaxed(&c->shared->producer.word) >> 1;
+    uint32_t tail = tern_a32_load_relaxed(&c->ends[0].word) >> 1;
     uint32_t count = tern__ring_count(c->head, tail, c->sequenced);
     return count > c->capacity_items ? c->capacity_items : count;
 }

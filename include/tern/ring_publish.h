@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring_publish.h: how an end of a ring publishes, and tells who sleeps. Included by ring.h.
+ * ring_publish.h: where a ring's parts lie, how an end publishes, and tells who sleeps. Included by ring.h.
  *
  * A plain ring publishes by a release store. An end of a waitable ring is in one of two modes:
  *
@@ -23,6 +23,23 @@
 #ifndef TERN_RING_H
 #  error "include <tern/ring.h>, not ring_publish.h"
 #endif
+
+/* ---- Where the parts lie ------------------------------------------------------------ */
+
+TERN_INLINE size_t tern__ring_items_offset(uint32_t flags)
+{
+    return flags & TERN_RING_PAGED ? 2 * TERN_PAGE_BYTES : sizeof(struct tern_ring_shared);
+}
+
+/* The two ends: [0] the producer's, [1] the consumer's. They lie side by side, paged or not: so one
+ * pointer tells of both, and either layout takes the same instructions. */
+TERN_INLINE struct tern_ring_end *tern__ring_ends(struct tern_ring_shared *shared, uint32_t flags)
+{
+    unsigned char *border = (unsigned char *)shared + TERN_RING_CONSUMER_PAGE_OFFSET_BYTES;
+    return flags & TERN_RING_PAGED ? (struct tern_ring_end *)(void *)border - 1 : &shared->producer;
+}
+
+/* ---- Publish ------------------------------------------------------------------------ */
 
 /* So many exchanges cost about as much as the barrier of one sleeper. */
 #ifndef TERN_RING_QUIET
@@ -55,7 +72,7 @@ TERN_INLINE bool tern__ring_sees_asleep(struct tern_ring_end *end)
 /* Publish one item, or all up to tail, by a word: the end's, or the slot's sequence. */
 TERN_INLINE void tern__ring_publish_items(tern_ring_producer *p, tern_a32 *word, uint32_t value)
 {
-    struct tern_ring_end *end = &p->shared->producer;
+    struct tern_ring_end *end = &p->ends[0];
     if (p->waitable && TERN_UNLIKELY(p->exchanges_left)) {
         p->exchanges_left = tern__ring_exchange(end, word, value, p->exchanges_left);
     } else {
@@ -72,7 +89,7 @@ TERN_INLINE void tern__ring_publish_items(tern_ring_producer *p, tern_a32 *word,
 /* Publish head: what was freed. */
 TERN_INLINE void tern__ring_publish_head(tern_ring_consumer *c)
 {
-    struct tern_ring_end *end = &c->shared->consumer;
+    struct tern_ring_end *end = &c->ends[1];
     c->released = c->head;
     if (c->waitable && TERN_UNLIKELY(c->exchanges_left)) {
         c->exchanges_left = tern__ring_exchange(end, &end->word, c->head << 1, c->exchanges_left);

@@ -20,7 +20,7 @@ TERN_INLINE void tern__ring_publish_slot(tern_ring_producer *p, unsigned char *s
     p->tail++;
     tern__ring_publish_items(p, tern__ring_sequence(slot, slot_size_bytes), p->tail << 1);
     /* relaxed: a hint; the sequences tell what is there */
-    tern_a32_store_relaxed(&p->shared->producer.word, p->tail << 1);
+    tern_a32_store_relaxed(&p->ends[0].word, p->tail << 1);
 }
 
 TERN_INLINE bool tern__ring_push_sequenced(tern_ring_producer *p, const void *item, uint32_t size_bytes)

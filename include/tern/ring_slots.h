@@ -141,10 +141,10 @@ TERN_INLINE bool tern__ring_see_space(tern_ring_producer *p)
     /* [RING-2] acquire: the consumer's reads of the slots before we overwrite them.
      * Pairs with: [RING-2] release in tern__ring_publish_head(), tern__ring_exchange().
      * Otherwise: a new item may be written over one that is still being read. */
-    uint32_t word = tern_a32_load_acquire(&p->shared->consumer.word, RING_2_SEE);
+    uint32_t word = tern_a32_load_acquire(&p->ends[1].word, RING_2_SEE);
     uint32_t used = (p->tail - (word >> 1)) & TERN__RING_INDEX_MASK;
     /* relaxed: closing by the consumer publishes no data */
-    bool closed = tern_a32_load_relaxed(&p->shared->consumer.closed) != 0;
+    bool closed = tern_a32_load_relaxed(&p->ends[1].closed) != 0;
     if (TERN__LIES(used > p->capacity_items)) {
         p->status = TERN_ERR_CORRUPT;
         used = p->capacity_items;
@@ -160,7 +160,7 @@ TERN_INLINE bool tern__ring_load_tail(tern_ring_consumer *c)
     /* [RING-1] acquire: the items' bytes after tail.
      * Pairs with: [RING-1] release in tern__ring_publish_items(), tern__ring_exchange().
      * Otherwise: an item may be read before it is written. */
-    uint32_t word = tern_a32_load_acquire(&c->shared->producer.word, RING_1_SEE);
+    uint32_t word = tern_a32_load_acquire(&c->ends[0].word, RING_1_SEE);
     uint32_t count = ((word >> 1) - c->head) & TERN__RING_INDEX_MASK;
     if (TERN__LIES(count > c->capacity_items)) {
         c->status = TERN_ERR_CORRUPT;

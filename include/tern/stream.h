@@ -54,6 +54,8 @@
 
 /** tern_stream_desc.flags: allow *_wait, as TERN_RING_WAITABLE. */
 #define TERN_STREAM_WAITABLE TERN_RING_WAITABLE
+/** tern_stream_desc.flags: all that the consumer writes on a page of its own, as TERN_RING_PAGED. */
+#define TERN_STREAM_PAGED TERN_RING_PAGED
 
 /* The bytes of a stream are a struct tern_ring_shared with the magic above and items of 8 bytes,
  * called units. A record is a header and its bytes, in contiguous units; the producer publishes
@@ -76,7 +78,7 @@ TERN_SHARED_ASSERT(sizeof(struct tern_ring_shared) % TERN__STREAM_UNIT_BYTES == 
 /** What to make. Zero means default: a capacity of 0 gives 64 KiB. */
 typedef struct tern_stream_desc {
     uint64_t capacity_bytes;   /* rounded up to a power of two, at least 16, at most 2^33 */
-    uint32_t flags;            /* TERN_STREAM_WAITABLE */
+    uint32_t flags;            /* TERN_STREAM_WAITABLE or TERN_STREAM_PAGED */
 } tern_stream_desc;
 
 /** The producer's view. Private to its process; may be copied, but then only one copy may be used. */
@@ -119,7 +121,7 @@ TERN_EXTERN_C_BEGIN
  * Bytes needed for a stream.
  *
  * @return header and records in bytes; 0 if the description is invalid: a capacity above
- *         2^33, an unknown flag, or more bytes than size_t can count
+ *         2^33, an unknown flag, a paged stream that is waitable, or more bytes than size_t can count
  *
  * Role: any. Progress: wait-free. Order: none. Crash: no shared memory touched.
  */
@@ -128,7 +130,7 @@ TERN_API size_t tern_stream_size(const tern_stream_desc *desc);
 /**
  * Make a stream in memory that nobody uses yet.
  *
- * @param memory     aligned to 64 bytes
+ * @param memory     aligned to 64 bytes; of a paged stream, to TERN_PAGE_BYTES
  * @param size_bytes at least tern_stream_size(desc)
  * @return TERN_OK; TERN_ERR_ARGUMENT, TERN_ERR_ALIGNMENT, TERN_ERR_MEMORY
  *
@@ -144,7 +146,7 @@ TERN_API tern_status tern_stream_format(void *memory, size_t size_bytes, const t
  * Every number in the header is checked and copied into the view; the shared
  * header is never read again. The view goes on where the last producer stopped.
  *
- * @param memory     aligned to 64 bytes, formatted
+ * @param memory     aligned to 64 bytes, a paged stream to TERN_PAGE_BYTES; formatted
  * @param size_bytes bytes that are accessible from memory
  * @return TERN_OK; TERN_ERR_ALIGNMENT; TERN_ERR_MEMORY: smaller than the stream
  *         says; TERN_ERR_NOT_READY: being formatted; TERN_ERR_VERSION;
@@ -214,6 +216,10 @@ TERN_API tern_status tern_stream_consumer_status(tern_stream_consumer *c);
  * Crash: released records of fewer bytes than this are delivered again to a successor.
  */
 TERN_API void tern_stream_consumer_release_every(tern_stream_consumer *c, uint64_t bytes);
+
+/** Make the rest of a paged stream read-only for this process; as tern_ring_consumer_protect().
+ *  Role: consumer. Progress: two system calls. Order: none. Crash: changes nothing shared. */
+TERN_API tern_status tern_stream_consumer_protect(tern_stream_consumer *c);
 
 /** Ring a bell after each publication (padding included), so that one consumer can sleep for any of
  *  many objects; as tern_ring_producer_bind(). Role: producer. Progress: wait-free. */

@@ -79,7 +79,7 @@ TERN_INLINE bool tern__stream_room(tern_stream_producer *p, uint32_t length)
         if (tern__ring_space(ring, whole) < whole) return false;
         tern__stream_write_header(ring, TERN__STREAM_PADDING, 0);
         ring->tail += whole;
-        tern__ring_publish_items(ring, &ring->shared->producer.word, ring->tail << 1);
+        tern__ring_publish_items(ring, &ring->ends[0].word, ring->tail << 1);
     }
     if (TERN_LIKELY(tern__ring_space(ring, units) == units)) return true;
     p->refused = TERN_OK;
@@ -93,7 +93,7 @@ TERN_INLINE void tern__stream_publish(tern_stream_producer *p, uint32_t length, 
     p->ring.tail += tern__stream_units(length);
     p->reserved = false;
     tern__stream_ask_to_write(&p->ring, tern__stream_units(length));
-    tern__ring_publish_items(&p->ring, &p->ring.shared->producer.word, p->ring.tail << 1);
+    tern__ring_publish_items(&p->ring, &p->ring.ends[0].word, p->ring.tail << 1);
 }
 
 /* The record at head: its bytes, and its header, which is read once. NULL: none, or no sense in it.
@@ -197,7 +197,7 @@ TERN_INLINE bool tern_stream_send(tern_stream_producer *p, uint32_t kind, const 
     if (TERN_UNLIKELY(!tern__stream_room(p, length))) return false;
     unsigned char *at = tern__stream_unit(p->ring.items, p->ring.tail, p->ring.capacity_items);
     /* on its way back from a consumer that polls it while we write */
-    tern_prefetch_write(&p->ring.shared->producer.word);
+    tern_prefetch_write(&p->ring.ends[0].word);
     if (length != 0) tern_copy_to_shared(at + TERN__STREAM_UNIT_BYTES, data, length);
     tern__stream_publish(p, length, kind);
     return true;

@@ -39,6 +39,9 @@ bool tern__os_lock(int fd, uint64_t byte);        /* false: somebody has it */
 void tern__os_unlock(int fd, uint64_t byte);
 bool tern__os_is_locked(int fd, uint64_t byte);   /* by another holder; in doubt, true */
 
+/* Beside the table: pages that this process can only read from now on. TERN_OK, UNSUPPORTED or SYSTEM; protect.c. */
+tern_status tern__os_read_only(void *pages, size_t size_bytes);
+
 /* Beside the table: write who we are and since when into our slot; self.c. */
 struct tern_region_peer;
 void tern__os_self(struct tern_region_peer *peer);

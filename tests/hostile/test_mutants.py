@@ -43,9 +43,9 @@ MUTANTS = [
      '    if (M) p->capacity_items = p->shared->geometry.capacity_items;\n'
      '    p->tail++;\n    tern__ring_ask_to_write(p, size_bytes);\n', 'ring_indexed_producer', 'lies',
      'lent|not so|outside'),
-    ('the own index read back', INDEXED, '    tern_prefetch_write(&p->shared->producer.word);\n',
-     '    if (M) p->tail = tern_a32_load_relaxed(&p->shared->producer.word) >> 1;\n'
-     '    tern_prefetch_write(&p->shared->producer.word);\n', 'ring_indexed_producer', 'lies', 'not so'),
+    ('the own index read back', INDEXED, '    tern_prefetch_write(&p->ends[0].word);\n',
+     '    if (M) p->tail = tern_a32_load_relaxed(&p->ends[0].word) >> 1;\n'
+     '    tern_prefetch_write(&p->ends[0].word);\n', 'ring_indexed_producer', 'lies', 'not so'),
     ("the consumer's index not bounded", SLOTS, '    if (TERN__LIES(used > p->capacity_items)) {\n',
      '    if (!(M) && TERN__LIES(used > p->capacity_items)) {\n', 'ring_indexed_producer', 'lies',
      'lent|not so|outside'),
@@ -71,7 +71,7 @@ MUTANTS = [
      '    if (!(M) && peers > pool->max_peers) peers = pool->max_peers;\n', 'pool_held', 'lies',
      'made more than|outside'),
     ('one store too many', 'include/tern/ring_sequenced.h', '    p->tail++;\n    tern__ring_publish_items(',
-     '    p->tail++;\n    for (int i = 0; M && i < 8; i++) tern_a32_store_relaxed(&p->shared->producer.word, 0);\n'
+     '    p->tail++;\n    for (int i = 0; M && i < 8; i++) tern_a32_store_relaxed(&p->ends[0].word, 0);\n'
      '    tern__ring_publish_items(', 'ring_sequenced_producer', 'lies', 'made more than'),
     ('the word of a triple buffer checked, then read again', 'lib/triple.c',
      '    return tern__triple_makes_sense(*word) ? TERN_OK : TERN_ERR_CORRUPT;\n',

@@ -31,7 +31,7 @@ SPOILS = [
     ('an access without a site', RING, lambda t: t.replace(', RING_1_SEE)', ', 0)')),
     ('a site used twice', PUBLISH, lambda t: t.replace('RING_2_FREE)', 'RING_1_PUBLISH)')),
     ('a weakened acquire with its comment left', RING,
-     lambda t: re.sub(r'load_acquire\((&c->shared->producer\.word), RING_1_SEE\)', r'load_relaxed(\1)', t)),
+     lambda t: re.sub(r'load_acquire\((&c->ends\[0\]\.word), RING_1_SEE\)', r'load_relaxed(\1)', t)),
     ('a relaxed access without a reason', RING, lambda t: t.replace('/* relaxed: closing', '/* closing')),
     ('an edge with one end', 'lib/directory.c', lambda t: re.sub(
         r'load_acquire\((link), REGION_1_FOLLOW\)', r'load_relaxed(\1) /* relaxed: test */', t)),

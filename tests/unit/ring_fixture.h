@@ -11,8 +11,11 @@ TERN_RING_DEFINE(pair_ring, pair)
 
 enum { CAPACITY = 4, MODEL_BYTES = 64 * 320 };
 
-/* Every combination of the flags. */
-#define EACH_KIND(flags) uint32_t flags = 0; flags <= (TERN_RING_WAITABLE | TERN_RING_SEQUENCED); flags++
+/* Every combination of the flags that there is: a paged ring is not waitable. */
+static const uint32_t kinds[] = { 0, TERN_RING_WAITABLE, TERN_RING_SEQUENCED, TERN_RING_WAITABLE | TERN_RING_SEQUENCED,
+                                  TERN_RING_PAGED, TERN_RING_PAGED | TERN_RING_SEQUENCED };
+#define EACH_KIND(flags) uint32_t kind_ = 0, flags = 0; \
+    kind_ < sizeof kinds / sizeof *kinds && (flags = kinds[kind_], true); kind_++
 
 struct fixture {
     tern_ring_desc desc;
@@ -22,6 +25,8 @@ struct fixture {
     tern_ring_consumer c;
     uint32_t capacity, item_size, slot_size;
     bool sequenced;
+    struct tern_ring_end *ends;           /* as documented: where the producer's and the consumer's lie */
+    unsigned char *items;
     unsigned char model[MODEL_BYTES];     /* the bytes of the slots as they must be */
 };
 
@@ -42,7 +47,7 @@ static inline size_t slot_offset(const struct fixture *f, uint32_t index)
 /* The sequence of the slot that the item of this index goes to. */
 static inline tern_a32 *sequence_of(const struct fixture *f, uint32_t index)
 {
-    return (tern_a32 *)(void *)((unsigned char *)(f->shared + 1) + slot_offset(f, index) + f->slot_size - 4);
+    return (tern_a32 *)(void *)(f->items + slot_offset(f, index) + f->slot_size - 4);
 }
 
 /* ---- The model ------------------------------------------------------------------ */
@@ -62,14 +67,14 @@ static inline void set_slot(struct fixture *f, uint32_t index, const void *item)
 /* The word by which the consumer learns of the item of this index, and that it sleeps on. */
 static inline tern_a32 *item_word(const struct fixture *f, uint32_t index)
 {
-    return f->sequenced ? sequence_of(f, index) : &f->shared->producer.word;
+    return f->sequenced ? sequence_of(f, index) : &f->ends[0].word;
 }
 
 /* As if `start` items had gone through: the sequences are those of the lap before. */
 static inline void begin_at(struct fixture *f, uint32_t start)
 {
-    tern_a32_store_relaxed(&f->shared->producer.word, start << 1);
-    tern_a32_store_relaxed(&f->shared->consumer.word, start << 1);
+    tern_a32_store_relaxed(&f->ends[0].word, start << 1);
+    tern_a32_store_relaxed(&f->ends[1].word, start << 1);
     for (uint32_t i = start; f->sequenced && i != start + f->capacity; i++) {
         uint32_t word = (i + 1 - f->capacity) << 1;
         tern_a32_store_relaxed(sequence_of(f, i), word);
@@ -83,6 +88,15 @@ static inline void attach(struct fixture *f)
     assert_status(tern_ring_attach_consumer(&f->c, f->shared, f->size), TERN_OK);
 }
 
+/* Where things lie, as documented. */
+static inline void lay_out(struct fixture *f, unsigned char *memory)
+{
+    bool paged = (f->desc.flags & TERN_RING_PAGED) != 0;
+    f->shared = (struct tern_ring_shared *)(void *)memory;
+    f->ends = (struct tern_ring_end *)(void *)(memory + (paged ? 4096 - 128 : 128));
+    f->items = memory + (paged ? 8192 : 384);
+}
+
 static inline struct fixture make(uint32_t item_size, uint32_t capacity, uint32_t flags, uint32_t start)
 {
     struct fixture f;
@@ -93,8 +107,10 @@ static inline struct fixture make(uint32_t item_size, uint32_t capacity, uint32_
     f.sequenced = (flags & TERN_RING_SEQUENCED) != 0;
     f.slot_size = f.sequenced ? sequenced_slot_size(item_size) : item_size;
     f.size = tern_ring_size(&f.desc);
-    assert_int_equal(f.size, sizeof(struct tern_ring_shared) + (size_t)f.slot_size * capacity);
-    f.shared = unit_memory(f.size);
+    size_t items_size = (size_t)f.slot_size * capacity;
+    bool paged = (flags & TERN_RING_PAGED) != 0;
+    assert_int_equal(f.size, paged ? 8192 + (items_size + 4095) / 4096 * 4096 : 384 + items_size);
+    lay_out(&f, unit_memory_at(paged ? 4096 : 128, f.size));
     assert_status(tern_ring_format(f.shared, f.size, &f.desc), TERN_OK);
     begin_at(&f, start);
     attach(&f);
@@ -148,10 +164,10 @@ static inline void expect(const struct fixture *f, uint32_t tail_word, uint32_t 
         tail_word &= ~TERN__RING_SLEEP;
         slept_on = f->slot_size;
     }
-    expect_end(&s->producer, tail_word, producer_closed);
-    expect_end(&s->consumer, head_word, consumer_closed);
+    expect_end(&f->ends[0], tail_word, producer_closed);
+    expect_end(&f->ends[1], head_word, consumer_closed);
     if (bytes > sizeof f->model) return;
-    const unsigned char *slots = (const unsigned char *)(s + 1);
+    const unsigned char *slots = f->items;
     if (slept_on == 0) {
         assert_memory_equal(slots, f->model, bytes);
         return;

@@ -170,13 +170,13 @@ static inline uint32_t *exchanges_left(enum end end)
 
 static inline struct tern_ring_end *words_of(enum end end)
 {
-    return end == PRODUCER ? &f.shared->producer : &f.shared->consumer;
+    return &f.ends[end == PRODUCER ? 0 : 1];
 }
 
 /* What the other end sleeps on. */
 static inline tern_a32 *slept_on(enum end end)
 {
-    return end == PRODUCER ? item_word(&f, f.c.head) : &f.shared->consumer.word;
+    return end == PRODUCER ? item_word(&f, f.c.head) : &f.ends[1].word;
 }
 
 static inline void expect_mode(enum end end, uint32_t left)

@@ -7,8 +7,10 @@ static void ring_size_of_bad_description_is_zero(void **state)
 {
     (void)state;
     const tern_ring_desc bad[] = {
-        { 0, 8, 0 }, { 8, (1u << 30) + 1, 0 }, { 8, UINT32_MAX, 0 }, { 8, 8, 4 }, { 8, 8, 0x80000000u },
+        { 0, 8, 0 }, { 8, (1u << 30) + 1, 0 }, { 8, UINT32_MAX, 0 }, { 8, 8, 8 }, { 8, 8, 0x80000000u },
         { UINT32_MAX, 1, TERN_RING_SEQUENCED }, { UINT32_MAX - 60, 1, TERN_RING_SEQUENCED },
+        { 8, 8, TERN_RING_PAGED | TERN_RING_WAITABLE },
+        { 8, 8, TERN_RING_PAGED | TERN_RING_WAITABLE | TERN_RING_SEQUENCED },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(tern_ring_size(&bad[i]), 0);
     assert_int_equal(tern_ring_size(NULL), 0);

@@ -29,7 +29,7 @@ static void ring_sequenced_slots_are_as_documented(void **state)
             expect(&f, 0, 0, false, false);             /* the sequences of the lap before the first */
             for (uint32_t i = 0; i < f.capacity; i++) {
                 unsigned char *span = tern_ring_reserve(&f.p, 1, &got);
-                assert_ptr_equal(span, (unsigned char *)(f.shared + 1) + i * slots[s]);
+                assert_ptr_equal(span, f.items + i * slots[s]);
                 assert_int_equal((uintptr_t)span % align, 0);
                 /* item and sequence on one line, as far as the item is that small */
                 if (sizes[s] <= 60) assert_int_equal((uintptr_t)span / 64, (uintptr_t)sequence_of(&f, i) / 64);
@@ -204,7 +204,7 @@ static void ring_sequenced_spans_are_of_one(void **state)
         for (uint32_t i = 0; i < 3 * CAPACITY; i++) {
             pair *span = tern_ring_reserve(&f.p, 1 + i, &got);
             assert_int_equal(got, 1);
-            assert_ptr_equal(span, (unsigned char *)(f.shared + 1) + i % CAPACITY * 16);
+            assert_ptr_equal(span, f.items + i % CAPACITY * 16);
             *span = item = (pair){ i, ~i };
             memcpy(f.model + slot_offset(&f, i), &item, sizeof item);
             expect(&f, i << 1, i << 1, false, false);              /* reserved is not published */

@@ -12,7 +12,7 @@ enum point { DIES_BEFORE, DIES_AFTER_BYTES, DIES_AFTER_SEQUENCE, DIES_AFTER_INDE
 static bool push_and_die(struct fixture *f, uint32_t index, enum point point)
 {
     pair item = { index, ~index };
-    uint32_t got, word = tern_a32_load_relaxed(&f->shared->producer.word);
+    uint32_t got, word = tern_a32_load_relaxed(&f->ends[0].word);
     if (point == DIES_AFTER_BYTES) {
         *(pair *)tern_ring_reserve(&f->p, 1, &got) = item;
         memcpy(f->model + slot_offset(f, index), &item, sizeof item);
@@ -20,7 +20,7 @@ static bool push_and_die(struct fixture *f, uint32_t index, enum point point)
     if (point < DIES_AFTER_SEQUENCE) return false;
     assert_true(tern_ring_push(&f->p, &item));
     set_slot(f, index, &item);
-    if (point == DIES_AFTER_SEQUENCE) tern_a32_store_relaxed(&f->shared->producer.word, word);
+    if (point == DIES_AFTER_SEQUENCE) tern_a32_store_relaxed(&f->ends[0].word, word);
     return true;
 }
 
@@ -151,7 +151,7 @@ static void ring_consumer_attaches_while_the_index_is_behind(void **state)
     push_and_die(&f, 1, DIES_AFTER_INDEX);
     pop_expecting(&f, 1);
     /* two behind is nobody's doing */
-    tern_a32_store_relaxed(&f.shared->producer.word, 0);
+    tern_a32_store_relaxed(&f.ends[0].word, 0);
     assert_status(tern_ring_inspect(&(tern_ring_info){ 0 }, f.shared, f.size), TERN_OK);
     tern_ring_detach_consumer(&f.c);
     assert_status(tern_ring_attach_consumer(&f.c, f.shared, f.size), TERN_ERR_CORRUPT);
@@ -242,7 +242,7 @@ static void call_beside_a_lie(struct fixture *f, int call)
 /* The word to lie in: those of both ends, then the sequences. */
 static tern_a32 *word_at(const struct fixture *f, uint32_t number)
 {
-    struct tern_ring_end *end = number < 4 ? &f->shared->producer : &f->shared->consumer;
+    struct tern_ring_end *end = &f->ends[number / 4];
     if (number >= 8) return sequence_of(f, number - 8);
     return number % 4 == 0 ? &end->word : number % 4 == 1 ? &end->closed
          : number % 4 == 2 ? &end->asymmetric : &end->asleep;
@@ -261,7 +261,7 @@ static void lie_and_call(unsigned char *memory, uint32_t flags, uint32_t start, 
     f.slot_size = f.sequenced ? sequenced_slot_size(8) : 8;
     f.size = tern_ring_size(&f.desc);
     memset(memory, 0xa5, f.size + 2 * GUARD_BYTES);
-    f.shared = (struct tern_ring_shared *)(void *)(memory + GUARD_BYTES);
+    lay_out(&f, memory + GUARD_BYTES);
     assert_status(tern_ring_format(f.shared, f.size, &f.desc), TERN_OK);
     begin_at(&f, start);
     attach(&f);
@@ -281,7 +281,7 @@ static void lie_and_call(unsigned char *memory, uint32_t flags, uint32_t start, 
 static void ring_every_call_survives_a_lie_in_any_word(void **state)
 {
     (void)state;
-    unsigned char *memory = unit_memory(2048);
+    unsigned char *memory = unit_memory_at(4096, 4 * 4096 + GUARD_BYTES);   /* a paged ring begins at a page */
     const uint32_t starts[] = { 0, 100, 0x7ffffffe };
     for (EACH_KIND(flags))
         for (uint32_t s = 0; s < 3; s++)
@@ -289,7 +289,7 @@ static void ring_every_call_survives_a_lie_in_any_word(void **state)
                 for (uint32_t number = 0; number < (flags & TERN_RING_SEQUENCED ? 8 + CAPACITY : 8); number++)
                     for (uint32_t lie = 0; lie < 13; lie++)
                         for (int call = 0; call < CALLS; call++)
-                            lie_and_call(memory, flags, starts[s], pushed, number, lie, call);
+                            lie_and_call(memory + 4096 - GUARD_BYTES, flags, starts[s], pushed, number, lie, call);
     free(memory);
 }
 

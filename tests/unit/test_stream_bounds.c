@@ -14,6 +14,7 @@ static void stream_size_follows_the_description(void **state)
     assert_int_equal(tern_stream_size(NULL), 0);
     assert_int_equal(tern_stream_size(&(tern_stream_desc){ 64, 2 }), 0);
     assert_int_equal(tern_stream_size(&(tern_stream_desc){ 64, 0x80000000u }), 0);
+    assert_int_equal(tern_stream_size(&(tern_stream_desc){ 64, TERN_STREAM_PAGED | TERN_STREAM_WAITABLE }), 0);
     assert_int_equal(tern_stream_size(&(tern_stream_desc){ (UINT64_C(1) << 33) + 1, 0 }), 0);
     assert_int_equal(tern_stream_size(&(tern_stream_desc){ UINT64_MAX, 0 }), 0);
     assert_int_equal(tern_stream_size(&(tern_stream_desc){ 0, 0 }), 384 + 65536);
@@ -36,7 +37,7 @@ static void stream_format_refuses_bad_memory(void **state)
     unsigned char *memory = unit_memory(size + 64), *before = unit_memory(size + 64);
     assert_status(tern_stream_format(NULL, size, &desc), TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory, size, NULL), TERN_ERR_ARGUMENT);
-    assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ CAPACITY, 4 }), TERN_ERR_ARGUMENT);
+    assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ CAPACITY, 8 }), TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ CAPACITY, TERN_RING_SEQUENCED }),
                   TERN_ERR_ARGUMENT);
     assert_status(tern_stream_format(memory, size, &(tern_stream_desc){ UINT64_MAX, 0 }), TERN_ERR_ARGUMENT);
