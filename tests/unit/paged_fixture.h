@@ -27,6 +27,17 @@ static const struct kind kinds[] = {
 };
 #define EACH_KIND(kind) const struct kind *kind = kinds; kind < kinds + sizeof kinds / sizeof *kinds; kind++
 
+/* The process of the other end, if it has one: who waits for it must learn that it ended. */
+static pid_t other_end;
+
+/* Let the other end run. @return false: it is no more */
+static inline bool others_turn(void)
+{
+    siginfo_t info = { 0 };
+    sched_yield();
+    return other_end == 0 || waitid(P_PID, (id_t)other_end, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0;
+}
+
 #define STEP(condition) \
     do { \
         if (!(condition)) return __LINE__; \
@@ -87,7 +98,7 @@ static inline int ring_produces(void *memory, size_t size, uint64_t count)
             next += got;
         }
         STEP(tern_ring_producer_status(&p) == TERN_OK && tern_ring_producer_was_count(&p) <= CAPACITY);
-        if (next == before) sched_yield();
+        if (next == before) STEP(others_turn());
     }
     tern_ring_close_producer(&p);
     tern_ring_detach_producer(&p);
@@ -152,7 +163,7 @@ static inline int stream_produces(void *memory, size_t size, uint64_t count)
             tern_stream_commit(&p, length);
         }
         if (sent || record) next++;
-        else sched_yield();
+        else STEP(others_turn());
         STEP(tern_stream_producer_status(&p) == TERN_OK);
     }
     tern_stream_close_producer(&p);

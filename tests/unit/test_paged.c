@@ -209,8 +209,11 @@ static void protected_consumer_consumes_in_a_process_of_its_own(void **state)
             child_default_signals();
             _exit(code_of(paged_consumes(kind, memory, size, WORKLOAD, true)));
         }
-        assert_int_equal(paged_produces(kind, memory, size, WORKLOAD), 0);
+        other_end = child;
+        int line = paged_produces(kind, memory, size, WORKLOAD);
+        other_end = 0;
         assert_int_equal(child_end(child), 0);
+        assert_int_equal(line, 0);
         munmap(memory, size);
     }
 }
