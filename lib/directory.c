@@ -195,28 +195,42 @@ static tern_status directory_settle_heap(tern_region *region, uint64_t heap)
     return TERN_OK;
 }
 
-/* Take memory from the heap for an entry that has none, unless whoever died on it had taken it. */
-static tern_status directory_take_memory(tern_region *region, uint64_t size_bytes, uint32_t index)
+static uint64_t directory_heap_size(const tern_region *region)
+{
+    return (region->size_bytes - region->heap_offset_bytes) / TERN_SEPARATION * TERN_SEPARATION;
+}
+
+/* Load the heap's word, bound it, and write down whose the last memory is. */
+static tern_status directory_load_heap(tern_region *region, uint64_t *heap)
+{
+    /* [REGION-3] acquire: the size of the entry that the word names.
+     * Pairs with: [REGION-3] release in directory_take_memory().
+     * Otherwise: memory may be written down for it at a wrong place. */
+    *heap = tern_a64_load_acquire(&region->shared->heap, REGION_3_SEE);
+    if (tern__region_heap_used(*heap) > directory_heap_size(region)) return TERN_ERR_CORRUPT;
+    return directory_settle_heap(region, *heap);
+}
+
+/* Take memory from the heap for an entry that has none, unless whoever died on it had taken it. To begin at
+ * a multiple of the alignment some is left out in front: the heap's word tells where an object ends. */
+static tern_status directory_take_memory(tern_region *region, uint64_t size_bytes, uint32_t alignment_bytes,
+                                         uint32_t index)
 {
     struct tern_region_entry *entry = &region->directory[index];
-    uint64_t heap_size = (region->size_bytes - region->heap_offset_bytes) / TERN_SEPARATION * TERN_SEPARATION;
+    uint64_t heap, heap_size = directory_heap_size(region);
     if (size_bytes > heap_size) return TERN_ERR_FULL;
     uint64_t units = tern__region_round_up(size_bytes) / TERN_SEPARATION;
     for (;;) {
-        /* [REGION-3] acquire: the size of the entry that the word names.
-         * Pairs with: [REGION-3] release below.
-         * Otherwise: memory may be written down for it at a wrong place. */
-        uint64_t heap = tern_a64_load_acquire(&region->shared->heap, REGION_3_SEE);
-        uint64_t used = tern__region_heap_used(heap);
-        if (used > heap_size) return TERN_ERR_CORRUPT;
-        tern_status status = directory_settle_heap(region, heap);
+        tern_status status = directory_load_heap(region, &heap);
         if (status != TERN_OK) return status;
         /* relaxed: nobody else takes memory for this entry */
         if (tern_a64_load_relaxed(&entry->offset_bytes) != 0) return TERN_OK;
-        if (units > (heap_size - used) / TERN_SEPARATION) return TERN_ERR_FULL;
-        uint64_t next = (used / TERN_SEPARATION + units) << TERN__HEAP_ENTRY_BITS | (index + 1);
+        uint64_t from = tern__region_heap_used(heap);
+        from += (0 - (region->heap_offset_bytes + from)) % alignment_bytes;
+        if (from > heap_size || units > (heap_size - from) / TERN_SEPARATION) return TERN_ERR_FULL;
+        uint64_t next = (from / TERN_SEPARATION + units) << TERN__HEAP_ENTRY_BITS | (index + 1);
         /* [REGION-3] release: our entry's size before the word that names it.
-         * Pairs with: [REGION-3] acquire above.
+         * Pairs with: [REGION-3] acquire in directory_load_heap().
          * Otherwise: memory may be written down for it at a wrong place. */
         (void)tern_a64_cas_release(&region->shared->heap, &heap, next, REGION_3_TAKE);
     }
@@ -241,10 +255,10 @@ static tern_status directory_link_entry(tern_region *region, const char name[TER
 /* Take a name and its entry from a maker that died before it had finished. Its size stays what its
  * maker wrote: the heap's word may stand for it. */
 static tern_status directory_take_over(tern_region *region, uint32_t type, uint64_t *size_bytes,
-                                       const tern_object *there)
+                                       uint32_t alignment_bytes, const tern_object *there)
 {
     struct tern_region_entry *entry = &region->directory[there->index];
-    uint64_t had_bytes;
+    uint64_t had_bytes, heap;
     /* relaxed: only compared */
     uint32_t maker = tern_a32_load_relaxed(&entry->maker);
     if (!tern__peer_is_dead(region, maker)) return TERN_ERR_EXISTS;
@@ -253,6 +267,12 @@ static tern_status directory_take_over(tern_region *region, uint32_t type, uint6
     if (tern_a32_load_relaxed(&entry->state) != TERN__ENTRY_FORMATTING) return TERN_ERR_EXISTS;
     tern_copy_from_shared(&had_bytes, &entry->size_bytes, sizeof had_bytes);
     if (there->type != type || had_bytes < *size_bytes) return TERN_ERR_MISMATCH;
+    if (alignment_bytes > TERN_SEPARATION) {   /* what it took, if it did, may begin elsewhere */
+        tern_status status = directory_load_heap(region, &heap);
+        if (status != TERN_OK) return status;
+        /* relaxed: the dead's, as its state */
+        if (tern_a64_load_relaxed(&entry->offset_bytes) % alignment_bytes != 0) return TERN_ERR_MISMATCH;
+    }
     *size_bytes = had_bytes;
     /* [PEER-1] acquire: all that its maker and its burier did to it.
      * Pairs with: [PEER-1] release in tern__region_bury_maker().
@@ -262,13 +282,13 @@ static tern_status directory_take_over(tern_region *region, uint32_t type, uint6
 
 /* Make a name ours: in a new entry, or in one whose maker died, which may be larger. */
 static tern_status directory_take_name(tern_region *region, const char name[TERN_NAME_BYTES], uint32_t type,
-                                       uint64_t *size_bytes, tern_object *object)
+                                       uint64_t *size_bytes, uint32_t alignment_bytes, tern_object *object)
 {
     uint32_t index, no_domains = 0;
     tern_a32 *link = &region->shared->first;
     tern_status status = directory_search(region, name, &link, object);
     if (status == TERN_ERR_CORRUPT) return status;
-    if (status == TERN_ERR_PEER_DEAD) return directory_take_over(region, type, size_bytes, object);
+    if (status == TERN_ERR_PEER_DEAD) return directory_take_over(region, type, size_bytes, alignment_bytes, object);
     if (status != TERN_ERR_NOT_FOUND) return TERN_ERR_EXISTS;
     if (!directory_take_entry(region, &index)) return TERN_ERR_FULL;
 
@@ -295,11 +315,20 @@ static tern_status directory_take_name(tern_region *region, const char name[TERN
 tern_status tern_region_claim(tern_region *region, const char *name, uint32_t type, uint64_t size_bytes,
                               tern_object *object)
 {
+    return tern__region_claim(region, name, type, size_bytes, TERN_SEPARATION, object);
+}
+
+tern_status tern__region_claim(tern_region *region, const char *name, uint32_t type, uint64_t size_bytes,
+                               uint32_t alignment_bytes, tern_object *object)
+{
     char wanted[TERN_NAME_BYTES];
     tern__memset(object, 0, sizeof *object);
     if (!directory_copy_name(wanted, name) || type == 0 || size_bytes == 0) return TERN_ERR_ARGUMENT;
     if (region->peer == 0 || tern__region_is_inherited(region)) return TERN_ERR_STATE;
-    tern_status status = directory_take_name(region, wanted, type, &size_bytes, object);
+    /* pages of the region are pages of the memory if it begins with one: shm.h's does, a caller's need not */
+    if (alignment_bytes > TERN_SEPARATION && (uintptr_t)region->shared % alignment_bytes != 0)
+        return TERN_ERR_ALIGNMENT;
+    tern_status status = directory_take_name(region, wanted, type, &size_bytes, alignment_bytes, object);
     if (status != TERN_OK) return status;
 
     uint32_t index = object->index;
@@ -308,7 +337,7 @@ tern_status tern_region_claim(tern_region *region, const char *name, uint32_t ty
     object->type = type;
     object->index = index;
     object->size_bytes = size_bytes;
-    status = directory_take_memory(region, size_bytes, index);
+    status = directory_take_memory(region, size_bytes, alignment_bytes, index);
     /* relaxed: ours, or written down by who took memory after us and nobody else */
     object->offset_bytes = tern_a64_load_relaxed(&region->directory[index].offset_bytes);
     if (status == TERN_OK && !directory_can_be(region, object)) status = TERN_ERR_CORRUPT;

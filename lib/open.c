@@ -7,6 +7,7 @@
 struct open_type {
     uint32_t type;
     size_t (*size)(const void *desc);
+    uint32_t (*flags)(const void *desc);   /* NULL: there are none */
     tern_status (*format)(void *memory, size_t size_bytes, const void *desc);
     /* TERN_OK if the object is as described, TERN_ERR_MISMATCH if it is another, or what its attach would say */
     tern_status (*compare)(const void *memory, size_t size_bytes, const void *desc);
@@ -18,7 +19,9 @@ enum { OPEN_TRIES = 100 };
 static tern_status open_make(tern_region *region, const char *name, const struct open_type *type, const void *desc,
                              size_t size, tern_object *object)
 {
-    tern_status status = tern_region_claim(region, name, type->type, size, object);
+    bool paged = type->flags && (type->flags(desc) & TERN_RING_PAGED);
+    tern_status status = tern__region_claim(region, name, type->type, size,
+                                            paged ? TERN_PAGE_BYTES : TERN_SEPARATION, object);
     if (status != TERN_OK) return status;
     status = type->format(object->memory, size, desc);
     tern_region_publish(region, object, status);
@@ -63,8 +66,8 @@ static tern_status open_end(tern_region *region, const char *name, const struct 
     { \
         return tern_##name##_format(memory, size_bytes, (const tern_##name##_desc *)desc); \
     }
-#define OPEN_TYPE(name, type) \
-    static const struct open_type open_##name = { type, open_##name##_size, open_##name##_format, \
+#define OPEN_TYPE(name, type, flags) \
+    static const struct open_type open_##name = { type, open_##name##_size, flags, open_##name##_format, \
                                                   open_##name##_compare };
 /* Open an end. `ring` is empty, or the part of the view that has its role; `waits` says what the view
  * of a region's MAIN domain may not. */
@@ -103,7 +106,7 @@ static tern_status open_bell_compare(const void *memory, size_t size_bytes, cons
     return info.sources == (wanted->sources ? wanted->sources : TERN_BELL_FLAT_SOURCES) ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-OPEN_TYPE(bell, TERN_TYPE_BELL)
+OPEN_TYPE(bell, TERN_TYPE_BELL, NULL)
 
 tern_status tern_bell_open(tern_bell *bell, tern_region *region, const char *name, const tern_bell_desc *desc)
 {
@@ -140,7 +143,12 @@ static tern_status open_ring_compare(const void *memory, size_t size_bytes, cons
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-OPEN_TYPE(ring, TERN_TYPE_RING)
+static uint32_t open_ring_flags(const void *desc)
+{
+    return ((const tern_ring_desc *)desc)->flags;
+}
+
+OPEN_TYPE(ring, TERN_TYPE_RING, open_ring_flags)
 
 OPEN_END(ring, producer, TERN__ROLE_PRODUCER, , OPEN_WAITS)
 OPEN_END(ring, consumer, TERN__ROLE_CONSUMER, , OPEN_WAITS)
@@ -167,7 +175,7 @@ static tern_status open_pool_compare(const void *memory, size_t size_bytes, cons
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-OPEN_TYPE(pool, TERN_TYPE_POOL)
+OPEN_TYPE(pool, TERN_TYPE_POOL, NULL)
 
 /* Whoever comes gives back what the dead had: they may have been the pool's last users. */
 tern_status tern_pool_open(tern_pool *pool, tern_region *region, const char *name, const tern_pool_desc *desc)
@@ -196,7 +204,7 @@ static tern_status open_triple_compare(const void *memory, size_t size_bytes, co
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-OPEN_TYPE(triple, TERN_TYPE_TRIPLE)
+OPEN_TYPE(triple, TERN_TYPE_TRIPLE, NULL)
 
 OPEN_END(triple, writer, TERN__ROLE_PRODUCER, , (void)0)
 OPEN_END(triple, reader, TERN__ROLE_CONSUMER, , OPEN_WAITS)
@@ -215,7 +223,12 @@ static tern_status open_stream_compare(const void *memory, size_t size_bytes, co
     return same ? TERN_OK : TERN_ERR_MISMATCH;
 }
 
-OPEN_TYPE(stream, TERN_TYPE_STREAM)
+static uint32_t open_stream_flags(const void *desc)
+{
+    return ((const tern_stream_desc *)desc)->flags;
+}
+
+OPEN_TYPE(stream, TERN_TYPE_STREAM, open_stream_flags)
 
 OPEN_END(stream, producer, TERN__ROLE_PRODUCER, ring., OPEN_WAITS)
 OPEN_END(stream, consumer, TERN__ROLE_CONSUMER, ring., OPEN_WAITS)

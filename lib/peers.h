@@ -51,6 +51,11 @@ tern_status tern__region_attach(tern_region *region, void *memory, size_t size_b
 /* The empty directory of a new region. */
 void tern__directory_format(struct tern_region_entry *directory, uint32_t max_objects);
 
+/* tern_region_claim() for memory at a multiple of so many bytes, itself one of TERN_SEPARATION. TERN_ERR_ALIGNMENT:
+ * the region itself begins at none; TERN_ERR_MISMATCH also: nor does what a dead maker took for the name. */
+tern_status tern__region_claim(tern_region *region, const char *name, uint32_t type, uint64_t size_bytes,
+                               uint32_t alignment_bytes, tern_object *object);
+
 /* The object of an entry, in the list or not, bounded. @return its status; NOT_READY also if it is none yet */
 tern_status tern__region_object(const tern_region *region, uint32_t index, tern_object *object);
 

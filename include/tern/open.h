@@ -39,6 +39,7 @@ TERN_EXTERN_C_BEGIN
  *         capacity or flags; TERN_ERR_FULL: no room in the region; TERN_ERR_BUSY: a live peer
  *         has the end; TERN_ERR_PEER_DEAD (desc is NULL): its maker died before it had finished;
  *         TERN_ERR_STATE: the region's view only looks, or is a fork's parent's;
+ *         TERN_ERR_ALIGNMENT: paged, in a region of the caller's memory that begins at no page;
  *         TERN_ERR_ARGUMENT; TERN_ERR_DOMAIN; TERN_ERR_CORRUPT; TERN_ERR_VERSION: what
  *         stands there is of another version; TERN_ERR_MEMORY: it says that it is larger
  *         than its place. On failure the view is all zero.

@@ -171,7 +171,8 @@ TERN_EXTERN_C_BEGIN
  */
 TERN_API size_t tern_region_size(const tern_region_desc *desc);
 
-/** Bytes that an object of this size takes in a region: rounded up to 128. */
+/** Bytes that an object of this size takes in a region: rounded up to 128. A paged ring or stream takes up to
+ *  TERN_PAGE_BYTES - 128 more, to begin at a page. */
 TERN_API size_t tern_region_object_size(size_t size_bytes);
 
 /**

@@ -158,6 +158,117 @@ static void paged_consumer_writes_to_its_page_alone(void **state)
     }
 }
 
+/* ---- In a region ------------------------------------------------------------------------------------ */
+
+/* Beside other objects, paged ones have their pages for themselves. */
+static void paged_objects_in_a_region_share_no_page(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 * PAGE };
+    const tern_ring_desc small = { 8, 4, 0 }, paged = { 8, 4, TERN_RING_PAGED }, odd = { 100, 64, TERN_RING_PAGED };
+    const tern_stream_desc stream = { 8192, TERN_STREAM_PAGED };
+    unsigned char *memory = unit_memory_at(PAGE, SIZE);
+    tern_region region;
+    tern_ring_producer p[5];
+    tern_stream_producer sender;
+    tern_object object;
+    uint64_t cursor = 0, end = tern_region_size(NULL);
+    uint32_t found = 0;
+    assert_status(tern_region_format(memory, SIZE, NULL), TERN_OK);
+    assert_status(tern_region_attach(&region, memory, SIZE, NULL), TERN_OK);
+    assert_status(tern_ring_open_producer(&p[0], &region, "a", &small), TERN_OK);
+    assert_status(tern_ring_open_producer(&p[1], &region, "b", &paged), TERN_OK);
+    assert_status(tern_ring_open_producer(&p[2], &region, "c", &small), TERN_OK);
+    assert_status(tern_stream_open_producer(&sender, &region, "d", &stream), TERN_OK);
+    assert_status(tern_ring_open_producer(&p[3], &region, "e", &odd), TERN_OK);
+    assert_status(tern_ring_open_producer(&p[4], &region, "f", &small), TERN_OK);
+    while (tern_region_next(&region, &cursor, &object)) {
+        bool is_paged = strchr("bde", object.name[0]) != NULL;
+        assert_status(object.status, TERN_OK);
+        assert_true(object.offset_bytes >= end);                       /* as they were added */
+        if (is_paged) assert_int_equal(object.offset_bytes % PAGE + object.size_bytes % PAGE, 0);
+        else assert_true(object.offset_bytes - end < 128);             /* and only those leave space out */
+        end = object.offset_bytes + object.size_bytes;
+        found++;
+    }
+    assert_int_equal(found, 6);
+    assert_status(tern_ring_open_consumer(&(tern_ring_consumer){ 0 }, &region, "b", &small), TERN_ERR_MISMATCH);
+    assert_status(tern_ring_open_consumer(&(tern_ring_consumer){ 0 }, &region, "c", &paged), TERN_ERR_MISMATCH);
+    tern_ring_detach_producer(&p[1]);
+    assert_status(tern_region_find(&region, "b", TERN_TYPE_RING, &object), TERN_OK);
+    tern_region_detach(&region);
+    free(memory);
+}
+
+static void paged_objects_need_a_region_that_begins_at_a_page(void **state)
+{
+    (void)state;
+    enum { SIZE = 20 * PAGE };
+    const tern_ring_desc paged = { 8, 4, TERN_RING_PAGED }, small = { 8, 4, 0 };
+    const tern_stream_desc stream = { 8192, TERN_STREAM_PAGED };
+    unsigned char *memory = unit_memory_at(PAGE, SIZE);
+    tern_region region;
+    tern_ring_producer p;
+    tern_stream_producer sender;
+    assert_status(tern_region_format(memory + 128, SIZE - 128, NULL), TERN_OK);
+    assert_status(tern_region_attach(&region, memory + 128, SIZE - 128, NULL), TERN_OK);
+    assert_status(tern_ring_open_producer(&p, &region, "r", &paged), TERN_ERR_ALIGNMENT);
+    assert_status(tern_stream_open_producer(&sender, &region, "s", &stream), TERN_ERR_ALIGNMENT);
+    assert_null(p.shared);
+    assert_status(tern_ring_open_producer(&p, &region, "r", &small), TERN_OK);   /* the name was not taken */
+    tern_region_detach(&region);
+    free(memory);
+}
+
+/* A maker that was evicted had taken memory for the name, at no page, or at one by chance: only there a paged
+ * ring goes on, and where it doesn't the name is as it was. */
+static void paged_object_takes_over_only_what_begins_at_a_page(void **state)
+{
+    (void)state;
+    enum { SIZE = 40 * PAGE };
+    const tern_ring_desc paged = { 8, 4, TERN_RING_PAGED }, small = { 8, 4, 0 };
+    unsigned char *memory = unit_memory_at(PAGE, SIZE);
+    tern_region dead, region;
+    tern_ring_producer p;
+    tern_object first, object, last;
+    assert_status(tern_region_format(memory, SIZE, NULL), TERN_OK);
+    assert_status(tern_region_attach(&dead, memory, SIZE, NULL), TERN_OK);
+    assert_status(tern_region_attach(&region, memory, SIZE, NULL), TERN_OK);
+    size_t to_page = (0 - tern_region_size(NULL)) % PAGE;
+    assert_status(tern_region_claim(&dead, "first", TERN_TYPE_RING, to_page, &first), TERN_OK);
+    assert_status(tern_region_claim(&dead, "page", TERN_TYPE_RING, 4 * PAGE + 128, &object), TERN_OK);
+    assert_int_equal(object.offset_bytes % PAGE, 0);
+    assert_status(tern_region_claim(&dead, "none", TERN_TYPE_RING, 4 * PAGE, &last), TERN_OK);
+    assert_int_equal(last.offset_bytes % PAGE, 128);
+    assert_status(tern_peer_evict(&region, dead.peer, NULL), TERN_OK);
+    assert_status(tern_ring_open_producer(&p, &region, "none", &paged), TERN_ERR_MISMATCH);
+    assert_status(tern_ring_open_producer(&p, &region, "page", &paged), TERN_OK);
+    assert_ptr_equal(p.shared, object.memory);
+    tern_ring_detach_producer(&p);
+    assert_status(tern_ring_open_producer(&p, &region, "none", &small), TERN_OK);
+    assert_ptr_equal(p.shared, last.memory);
+    tern_region_detach(&region);
+    free(memory);
+}
+
+/* The heap's last page: a paged ring fits to the byte, and one page less is FULL, not too much. */
+static void paged_objects_fill_a_region_to_its_end(void **state)
+{
+    (void)state;
+    const tern_ring_desc paged = { 8, 4, TERN_RING_PAGED };
+    size_t before = (tern_region_size(NULL) + PAGE - 1) / PAGE * PAGE, size = before + tern_ring_size(&paged);
+    for (size_t less = 0; less <= 3 * PAGE; less += 64) {
+        unsigned char *memory = unit_memory_at(PAGE, size);
+        tern_region region;
+        tern_ring_producer p;
+        assert_status(tern_region_format(memory, size - less, NULL), TERN_OK);
+        assert_status(tern_region_attach(&region, memory, size - less, NULL), TERN_OK);
+        assert_status(tern_ring_open_producer(&p, &region, "r", &paged), less == 0 ? TERN_OK : TERN_ERR_FULL);
+        tern_region_detach(&region);
+        free(memory);
+    }
+}
+
 /* ---- A consumer that protects itself -------------------------------------------------------------- */
 
 #if defined(__linux__)
@@ -326,6 +437,10 @@ int main(void)
         cmocka_unit_test(paged_memory_that_is_not_whole_pages_is_refused),
         cmocka_unit_test(paged_headers_that_are_forged_are_corrupt),
         cmocka_unit_test(paged_consumer_writes_to_its_page_alone),
+        cmocka_unit_test(paged_objects_in_a_region_share_no_page),
+        cmocka_unit_test(paged_objects_need_a_region_that_begins_at_a_page),
+        cmocka_unit_test(paged_object_takes_over_only_what_begins_at_a_page),
+        cmocka_unit_test(paged_objects_fill_a_region_to_its_end),
 #if defined(__linux__)
         cmocka_unit_test(protect_is_refused_where_there_is_nothing_to_protect),
         cmocka_unit_test(protect_of_memory_that_is_gone_says_so),
