@@ -48,6 +48,39 @@ static void fill(void)
     }
 }
 
+/* Paged objects, 20 went into each and 15 came out. */
+static void paged(void)
+{
+    static const tern_ring_desc rings[2] = { { 8, 16, TERN_RING_PAGED }, { 8, 16, TERN_RING_PAGED | TERN_RING_SEQUENCED } };
+    static const tern_stream_desc stream = { 512, TERN_STREAM_PAGED };
+    static const char *const names[2] = { "paged", "paged-sequenced" };
+    tern_ring_producer p[2];
+    tern_ring_consumer c[2];
+    tern_stream_producer sp;
+    tern_stream_consumer sc;
+    uint32_t length, kind;
+    for (int i = 0; i < 2; i++) {
+        need(tern_ring_open_producer(&p[i], &region, names[i], &rings[i]) == TERN_OK, names[i]);
+        need(tern_ring_open_consumer(&c[i], &region, names[i], NULL) == TERN_OK, names[i]);
+        tern_ring_consumer_release_every(&c[i], 1);
+    }
+    need(tern_stream_open_producer(&sp, &region, "paged-stream", &stream) == TERN_OK, "paged-stream");
+    need(tern_stream_open_consumer(&sc, &region, "paged-stream", NULL) == TERN_OK, "paged-stream");
+    tern_stream_consumer_release_every(&sc, 1);
+    for (uint64_t n = 0, got; n < 20; n++) {
+        for (int i = 0; i < 2; i++) {
+            need(tern_ring_push(&p[i], &n), "push");
+            if (n >= 5) need(tern_ring_pop(&c[i], &got) && got == n - 5, "pop");
+        }
+        need(tern_stream_send(&sp, 1, &n, sizeof n), "send");
+        if (n >= 5) need(tern_stream_receive(&sc, &got, sizeof got, &length, &kind) && got == n - 5, "receive");
+    }
+    for (int i = 0; i < 2; i++) tern_ring_detach_consumer(&c[i]);
+    tern_stream_detach_consumer(&sc);
+    for (int i = 0; i < 2; i++) tern_ring_detach_producer(&p[i]);   /* nobody is at work: each item is looked at */
+    tern_stream_detach_producer(&sp);
+}
+
 /* Six pins of five items, two of which are freed. */
 static void pins(void)
 {
@@ -121,6 +154,7 @@ static void work(const char *what)
     if (strcmp(what, "fill") == 0) fill();
     else if (strcmp(what, "pins") == 0) pins();
     else if (strcmp(what, "many") == 0) many();
+    else if (strcmp(what, "paged") == 0) paged();
     else if (strcmp(what, "claim") == 0)
         need(tern_region_claim(&region, "half", TERN_TYPE_RING, 4096, &object) == TERN_OK, "claim");
     else if (strcmp(what, "churn") == 0) churn();

@@ -107,6 +107,31 @@ def live_region_is_sound():
     run("rm", name)
 
 
+def paged_objects_are_looked_at_where_they_lie():
+    name = new_name()
+    process = victim(name, "make", "paged")
+    code, report = diagnose(name)
+    equal((code, report["verdict"], report["wrong"]), (0, "sound", []))
+    objects = json.loads(run("show", "--json", name)[1])["objects"]
+    shown = {o["name"]: o for o in objects}
+    for ring in ("paged", "paged-sequenced"):
+        what = shown[ring]["ring"]
+        equal((what["paged"], what["pushed"], what["popped"], what["count"]), (True, 20, 15, 5), ring)
+    what = shown["paged-stream"]["stream"]
+    equal((what["paged"], what["written_bytes"], what["read_bytes"]), (True, 20 * 16, 15 * 16))
+    contains(run("show", name)[1], "16 of 8 bytes, sequenced, paged")
+    content = bytearray(bytes_of(name))
+    kill(process)
+    run("rm", name)
+    # the consumer's word is on page 1 and the producer's ends page 0: either is told when it makes no sense
+    for word in (4096, 4096 - 128):
+        damaged = bytearray(content)
+        struct.pack_into("<I", damaged, place_of(content, "paged") + word, 1000 << 1)
+        put(name, damaged)
+        contains(diagnose(name)[1]["wrong"][0], "ring 'paged' cannot be opened")
+    run("rm", name)
+
+
 def dead_peer_is_told_and_repaired():
     for others in (True, False):   # somebody lives in the region, or nobody
         name = new_name()
@@ -343,7 +368,7 @@ def top_fits_its_terminal_and_ends_by_q():
     equal(run("top", "--interval", "x")[0], EXIT_USAGE)
 
 
-main([live_region_is_sound, dead_peer_is_told_and_repaired, counted_pins_of_the_dead_are_told,
+main([live_region_is_sound, paged_objects_are_looked_at_where_they_lie, dead_peer_is_told_and_repaired, counted_pins_of_the_dead_are_told,
       regions_at_work_give_no_false_alarm, each_word_of_the_tables_changed, damage_is_named,
       what_is_no_region_is_not_written_to, top_shows_rates_fill_and_waits, top_counts_a_stream_of_bytes_and_sleepers,
       top_fits_its_terminal_and_ends_by_q])

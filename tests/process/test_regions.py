@@ -107,8 +107,8 @@ def sequenced_ring_is_shown():
     code, region, _ = looked_at(name)
     equal(code, 0)
     equal(region["objects"][0]["ring"], {
-        "item_size_bytes": 12, "capacity_items": 8, "layout": "sequenced", "waitable": True, "pushed": 9, "popped": 10,
-        "count": 0, "producer_closed": False, "consumer_closed": False, "producer_asleep": False,
+        "item_size_bytes": 12, "capacity_items": 8, "layout": "sequenced", "waitable": True, "paged": False, "pushed": 9,
+        "popped": 10, "count": 0, "producer_closed": False, "consumer_closed": False, "producer_asleep": False,
         "consumer_asleep": True, "producer_mode": "asymmetric", "consumer_mode": "exchange"})
     out = run("show", name)[1]
     for text in "8 of 12 bytes, sequenced, waitable", "pushed 9, asymmetric", "popped 10, asleep":
@@ -307,7 +307,8 @@ def stream_is_shown():
     shown = region["objects"][0]
     equal((shown["type"], shown["status"]), ("stream", "TERN_OK"))
     equal(shown["stream"], {
-        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "written_bytes": 70000,
+        "capacity_bytes": 65536, "max_record_bytes": 32768, "waitable": True, "paged": False,
+        "written_bytes": 70000,
         "read_bytes": 8000, "used_bytes": 62000, "producer_closed": True, "consumer_closed": False, "producer_asleep": False,
         "consumer_asleep": True})
     contains(run("show", name)[1], "65536 bytes, records up to 32768, waitable")

@@ -24,8 +24,11 @@ tern_status object_look(const object_kind *kind, look *l, const tern_object *obj
     if (object->status != TERN_OK || !kind) return object->status;
     tern_status status = look_copy(l, object, 0, kind->header_bytes);
     if (status == TERN_OK) status = kind->inspect(info, object->memory, (size_t)object->size_bytes);
-    uint64_t offset_bytes = status == TERN_OK && kind->word_offset_bytes ? kind->word_offset_bytes(info) : 0;
-    if (offset_bytes == 0) return status;
-    status = look_copy(l, object, offset_bytes, 4);
-    return status == TERN_OK ? kind->inspect(info, object->memory, (size_t)object->size_bytes) : status;
+    for (uint32_t number = 0; number < 2 && kind->part && status == TERN_OK; number++) {
+        object_part part = kind->part(info, number);
+        if (part.size_bytes == 0) continue;
+        status = look_copy(l, object, part.offset_bytes, part.size_bytes);
+        if (status == TERN_OK) status = kind->inspect(info, object->memory, (size_t)object->size_bytes);
+    }
+    return status;
 }

@@ -13,6 +13,11 @@ typedef union object_info {
     tern_stream_info stream;
 } object_info;
 
+typedef struct object_part {
+    uint64_t offset_bytes;
+    size_t size_bytes;
+} object_part;
+
 typedef struct object_kind {
     uint32_t type;            /* TERN_TYPE_... */
     const char *name;
@@ -20,13 +25,21 @@ typedef struct object_kind {
     tern_status (*inspect)(object_info *info, const void *memory, size_t size_bytes);
     void (*json)(json *j, const object_info *info);     /* fields, inside an object of the kind's name */
     void (*lines)(const object_info *info);             /* the same to read */
-    /* the place of 4 more bytes that inspect reads, known after a first look; 0 or NULL: none */
-    uint64_t (*word_offset_bytes)(const object_info *info);
+    /* more bytes that inspect reads, which a look tells of: first part 0, then, after another look, part 1; those
+     * of no size are none, and so is NULL */
+    object_part (*part)(const object_info *info, uint32_t number);
 } object_kind;
 
 extern const object_kind object_ring, object_triple, object_bell;
 extern const object_kind object_pool;
 extern const object_kind object_stream;
+
+/* Of a ring or stream with these flags: its ends, if they lie apart from its header. */
+static inline object_part object_paged_ends(uint32_t flags)
+{
+    const size_t ends = 2 * sizeof(struct tern_ring_end), at = TERN_RING_CONSUMER_PAGE_OFFSET_BYTES - ends / 2;
+    return flags & TERN_RING_PAGED ? (object_part){ at, ends } : (object_part){ 0, 0 };
+}
 
 /* The kind of a type; NULL if it has nothing to show. */
 const object_kind *object_kind_of(uint32_t type);
