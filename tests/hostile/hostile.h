@@ -170,6 +170,13 @@ void hostile_take_turns(world *w, uint32_t first_role, uint32_t one_in, void (*f
 uint64_t hostile_timeout(world *w);
 uint32_t hostile_looks(uint32_t spin_checks, uint64_t timeout_ns);
 
+/* Of a ring, or a stream: where its two ends and its items lie, and what the word of an end is called at an
+ * offset below the items; NULL: none. */
+uint32_t hostile_ends_at(const world *w);
+uint32_t hostile_items_at(const world *w);
+struct tern_ring_end *hostile_ends(const world *w);
+const char *hostile_end_word(const world *w, uint32_t offset);
+
 /* The name of a word of a header: magic, reserved and geometry come first in all objects. */
 const char *hostile_header_word(const world *w, uint32_t offset);
 

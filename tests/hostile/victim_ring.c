@@ -34,7 +34,7 @@ static uint32_t ring_slot_bytes(const world *w)
 /* Whatever a header says: slots of a sequenced ring have 8 bytes at least. */
 static uint32_t ring_most_slots(const world *w)
 {
-    return (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8;
+    return (w->size_bytes - hostile_items_at(w)) / 8;
 }
 
 static void ring_shape(world *w)
@@ -50,14 +50,14 @@ static void ring_make(world *w)
 {
     static const uint32_t starts[] = { 0, 1, 0x3ffffffe, 0x7ffffff0, 0x7fffffff };
     ring_state *s = w->state;
-    struct tern_ring_shared *shared = (void *)w->memory;
+    struct tern_ring_end *ends = hostile_ends(w);
     tern_ring_desc desc = { w->item_size_bytes, w->capacity_items, w->victim->form };
     uint32_t start = starts[hostile_below(w, 5)], slot_bytes = ring_slot_bytes(w);
     if (tern_ring_format(w->memory, w->size_bytes, &desc) != TERN_OK) hostile_fail(w, "format");
-    tern_a32_store_relaxed(&shared->producer.word, start << 1);
-    tern_a32_store_relaxed(&shared->consumer.word, start << 1);
+    tern_a32_store_relaxed(&ends[0].word, start << 1);
+    tern_a32_store_relaxed(&ends[1].word, start << 1);
     for (uint32_t i = start; ring_is_sequenced(w) && i != start + w->capacity_items; i++) {
-        unsigned char *slot = tern__ring_slot((unsigned char *)(shared + 1), i, w->capacity_items, slot_bytes);
+        unsigned char *slot = tern__ring_slot(w->memory + hostile_items_at(w), i, w->capacity_items, slot_bytes);
         tern_a32_store_relaxed(tern__ring_sequence(slot, slot_bytes), (i + 1 - w->capacity_items) << 1);
     }
     if (tern_ring_attach_producer(&s->p, w->memory, w->size_bytes) != TERN_OK
@@ -66,24 +66,11 @@ static void ring_make(world *w)
     if (hostile_below(w, 2)) tern_ring_consumer_release_every(&s->c, 1);
 }
 
-static const char *ring_end_word(uint32_t offset)
-{
-    bool producer = offset < 256;
-    switch (offset % 128) {
-    case offsetof(struct tern_ring_end, word): return producer ? "producer.word" : "consumer.word";
-    case offsetof(struct tern_ring_end, closed): return producer ? "producer.closed" : "consumer.closed";
-    case offsetof(struct tern_ring_end, asymmetric): return producer ? "producer.asymmetric" : "consumer.asymmetric";
-    case offsetof(struct tern_ring_end, asleep): return producer ? "producer.asleep" : "consumer.asleep";
-    default: return NULL;
-    }
-}
-
 static const char *ring_word(const world *w, uint32_t offset)
 {
-    uint32_t header = sizeof(struct tern_ring_shared), slot_bytes = ring_slot_bytes(w);
-    if (offset < 128) return hostile_header_word(w, offset);
-    if (offset < header) return ring_end_word(offset);
-    return ring_is_sequenced(w) && (offset - header) % slot_bytes == slot_bytes - 4 ? "sequence" : "data";
+    uint32_t items = hostile_items_at(w), slot_bytes = ring_slot_bytes(w);
+    if (offset < items) return hostile_end_word(w, offset);
+    return ring_is_sequenced(w) && (offset - items) % slot_bytes == slot_bytes - 4 ? "sequence" : "data";
 }
 
 static uint32_t ring_own(const world *w)
@@ -203,7 +190,7 @@ static void ring_reserve(world *w, uint32_t want)
     hostile_end(w);
     hostile_check(w, got <= want && got <= s->p.capacity_items && (at != NULL) == (got != 0));
     if (!at) return;
-    hostile_span(w, at, (uint64_t)got * s->p.item_size_bytes, sizeof(struct tern_ring_shared), true);
+    hostile_span(w, at, (uint64_t)got * s->p.item_size_bytes, hostile_items_at(w), true);
     uint32_t count = hostile_below(w, got + 1), before = s->p.tail;
     hostile_begin(w, &ring_limits[COMMIT], 0);
     tern_ring_commit(&s->p, count);
@@ -293,7 +280,7 @@ static void ring_peek(world *w, uint32_t want)
     hostile_end(w);
     hostile_check(w, got <= want && got <= s->c.capacity_items && (at != NULL) == (got != 0));
     if (!at) return;
-    hostile_span(w, at, (uint64_t)got * s->c.item_size_bytes, sizeof(struct tern_ring_shared), false);
+    hostile_span(w, at, (uint64_t)got * s->c.item_size_bytes, hostile_items_at(w), false);
     uint32_t count = hostile_below(w, got + 1), before = s->c.head;
     hostile_begin(w, &ring_limits[RELEASE], 0);
     tern_ring_release(&s->c, count);
@@ -361,5 +348,7 @@ const hostile_victim hostile_ring_victims[] = {
     VICTIM("ring_sequenced_consumer", TERN_RING_SEQUENCED, RING_CONSUMER),
     VICTIM("ring_sequenced_waitable_producer", TERN_RING_SEQUENCED | TERN_RING_WAITABLE, RING_PRODUCER),
     VICTIM("ring_sequenced_waitable_consumer", TERN_RING_SEQUENCED | TERN_RING_WAITABLE, RING_CONSUMER),
+    VICTIM("ring_paged_producer", TERN_RING_PAGED, RING_PRODUCER),
+    VICTIM("ring_paged_consumer", TERN_RING_PAGED, RING_CONSUMER),
     { .name = NULL },
 };

@@ -117,12 +117,12 @@ static void stream_make(world *w)
 {
     static const uint32_t starts[] = { 0, 1, 0x3ffffffe, 0x7ffffff0, 0x7fffffff };
     stream_state *s = w->state;
-    struct tern_ring_shared *shared = (void *)w->memory;
+    struct tern_ring_end *ends = hostile_ends(w);
     tern_stream_desc desc = { stream_shapes[w->shape], w->victim->form };
     uint32_t start = starts[hostile_below(w, 5)];
     if (tern_stream_format(w->memory, w->size_bytes, &desc) != TERN_OK) hostile_fail(w, "format");
-    tern_a32_store_relaxed(&shared->producer.word, start << 1);
-    tern_a32_store_relaxed(&shared->consumer.word, start << 1);
+    tern_a32_store_relaxed(&ends[0].word, start << 1);
+    tern_a32_store_relaxed(&ends[1].word, start << 1);
     if (tern_stream_attach_producer(&s->p, w->memory, w->size_bytes) != TERN_OK
         || tern_stream_attach_consumer(&s->c, w->memory, w->size_bytes) != TERN_OK) hostile_fail(w, "attach");
     s->p.spin_checks = s->c.spin_checks = hostile_below(w, 4);
@@ -132,20 +132,9 @@ static void stream_make(world *w)
 /* Any unit can be a header, so none is read twice but the middle one, see above. */
 static const char *stream_word(const world *w, uint32_t offset)
 {
-    bool producer = offset < 256;
-    if (offset < 128) return hostile_header_word(w, offset);
-    if (offset >= sizeof(struct tern_ring_shared)) {
-        const stream_state *s = w->state;
-        uint32_t unit = (offset - (uint32_t)sizeof(struct tern_ring_shared)) / 8;
-        return unit == s->c.ring.capacity_items / 2 ? "middle unit" : "unit";
-    }
-    switch (offset % 128) {
-    case offsetof(struct tern_ring_end, word): return producer ? "producer.word" : "consumer.word";
-    case offsetof(struct tern_ring_end, closed): return producer ? "producer.closed" : "consumer.closed";
-    case offsetof(struct tern_ring_end, asymmetric): return producer ? "producer.asymmetric" : "consumer.asymmetric";
-    case offsetof(struct tern_ring_end, asleep): return producer ? "producer.asleep" : "consumer.asleep";
-    default: return NULL;
-    }
+    const stream_state *s = w->state;
+    if (offset < hostile_items_at(w)) return hostile_end_word(w, offset);
+    return (offset - hostile_items_at(w)) / 8 == s->c.ring.capacity_items / 2 ? "middle unit" : "unit";
 }
 
 static uint32_t stream_own(const world *w)
@@ -160,7 +149,7 @@ static bool stream_lie(world *w, uint32_t offset, uint64_t *value)
     uint32_t bytes = w->capacity_items * 8, r = hostile_below(w, 12);
     const uint32_t edges[] = { 0, 1, 7, 8, bytes / 2 - 1, bytes / 2, bytes / 2 + 1, bytes, 0x7fffffff, 0x80000000,
                                0xfffffff8, UINT32_MAX };
-    if (offset < sizeof(struct tern_ring_shared)) return false;
+    if (offset < hostile_items_at(w)) return false;
     *value = hostile_below(w, 2) ? edges[r] : hostile_below(w, 64);
     *value |= hostile_random(w) << 32;
     return true;
@@ -185,7 +174,7 @@ static void stream_attach_producer(world *w)
     stream_state *s = w->state;
     tern_stream_producer fresh;
     hostile_mend_header(w);
-    hostile_begin(w, &stream_limits[ATTACH_PRODUCER], (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8);
+    hostile_begin(w, &stream_limits[ATTACH_PRODUCER], (w->size_bytes - hostile_items_at(w)) / 8);
     tern_status status = tern_stream_attach_producer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
     if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
@@ -202,7 +191,7 @@ static void stream_attach_consumer(world *w)
     stream_state *s = w->state;
     tern_stream_consumer fresh;
     hostile_mend_header(w);
-    hostile_begin(w, &stream_limits[ATTACH_CONSUMER], (w->size_bytes - (uint32_t)sizeof(struct tern_ring_shared)) / 8);
+    hostile_begin(w, &stream_limits[ATTACH_CONSUMER], (w->size_bytes - hostile_items_at(w)) / 8);
     tern_status status = tern_stream_attach_consumer(&fresh, w->memory, w->size_bytes);
     hostile_end(w);
     if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
@@ -251,7 +240,7 @@ static void stream_reserve(world *w, uint32_t length, bool waits)
     hostile_check(w, !waits || (status == TERN_OK) == (at != NULL));
     if (!at) return;
     hostile_check(w, length <= s->p.max_record_bytes);
-    hostile_span(w, at, length, sizeof(struct tern_ring_shared) + 8, true);
+    hostile_span(w, at, length, hostile_items_at(w) + 8, true);
     tern_stream_set_kind(&s->p, 9);
     hostile_begin(w, &stream_limits[COMMIT], 0);
     tern_stream_commit(&s->p, hostile_below(w, length + 1));
@@ -310,7 +299,7 @@ static void stream_peek(world *w, bool waits)
     hostile_check(w, at || (length == 0 && kind == 0));
     if (!at) return;
     hostile_check(w, length <= s->c.max_record_bytes);
-    hostile_span(w, at, length, sizeof(struct tern_ring_shared) + 8, false);
+    hostile_span(w, at, length, hostile_items_at(w) + 8, false);
     w->successes++;
     if (hostile_below(w, 8) == 0) return;   /* the next one lends it again */
     hostile_begin(w, &stream_limits[RELEASE], 0);
@@ -383,5 +372,7 @@ const hostile_victim hostile_stream_victims[] = {
     VICTIM("stream_consumer", 0, STREAM_CONSUMER),
     VICTIM("stream_waitable_producer", TERN_STREAM_WAITABLE, STREAM_PRODUCER),
     VICTIM("stream_waitable_consumer", TERN_STREAM_WAITABLE, STREAM_CONSUMER),
+    VICTIM("stream_paged_producer", TERN_STREAM_PAGED, STREAM_PRODUCER),
+    VICTIM("stream_paged_consumer", TERN_STREAM_PAGED, STREAM_CONSUMER),
     { .name = NULL },
 };

@@ -122,6 +122,37 @@ const char *hostile_header_word(const world *w, uint32_t offset)
     return offset == 4 ? "reserved" : offset < 8 + w->victim->geometry_bytes ? "geometry" : NULL;
 }
 
+/* As docs/layout.md says: in a paged ring the ends lie on both sides of the border of pages 0 and 1. */
+uint32_t hostile_ends_at(const world *w)
+{
+    return w->victim->form & TERN_RING_PAGED ? 4096 - 128 : 128;
+}
+
+uint32_t hostile_items_at(const world *w)
+{
+    return w->victim->form & TERN_RING_PAGED ? 8192 : 384;
+}
+
+struct tern_ring_end *hostile_ends(const world *w)
+{
+    return (struct tern_ring_end *)(void *)(w->memory + hostile_ends_at(w));
+}
+
+const char *hostile_end_word(const world *w, uint32_t offset)
+{
+    uint32_t at = hostile_ends_at(w);
+    if (offset < at) return hostile_header_word(w, offset);
+    bool producer = offset - at < sizeof(struct tern_ring_end);
+    if (offset - at >= 2 * sizeof(struct tern_ring_end)) return NULL;
+    switch ((offset - at) % sizeof(struct tern_ring_end)) {
+    case offsetof(struct tern_ring_end, word): return producer ? "producer.word" : "consumer.word";
+    case offsetof(struct tern_ring_end, closed): return producer ? "producer.closed" : "consumer.closed";
+    case offsetof(struct tern_ring_end, asymmetric): return producer ? "producer.asymmetric" : "consumer.asymmetric";
+    case offsetof(struct tern_ring_end, asleep): return producer ? "producer.asleep" : "consumer.asleep";
+    default: return NULL;
+    }
+}
+
 /* ---- Memory --------------------------------------------------------------------------------------- */
 
 enum { WORLD_PAGE = 4096, WORLD_CANARY = 0xa5, WORLD_MARGIN = 192 };
