@@ -12,22 +12,24 @@ enum { RING_ITEMS = 8, RECORD_BYTES = 128, FRAME_BYTES = 40, POOL_ITEMS = 3, SOU
 static const tern_ring_desc ring_desc = { 8, RING_ITEMS, TERN_RING_WAITABLE };
 static const tern_ring_desc plain_desc = { 12, 4, 0 };
 static const tern_ring_desc sequenced_desc = { 12, RING_ITEMS, TERN_RING_WAITABLE | TERN_RING_SEQUENCED };
+static const tern_ring_desc paged_desc = { 12, 4, TERN_RING_PAGED };
 static const tern_stream_desc stream_desc = { RECORD_BYTES, TERN_STREAM_WAITABLE };
+static const tern_stream_desc paged_stream_desc = { RECORD_BYTES, TERN_STREAM_PAGED };
 static const tern_triple_desc triple_desc = { FRAME_BYTES };
 static const tern_pool_desc pool_desc = { 8, POOL_ITEMS };
 static const tern_bell_desc bell_desc = { SOURCES };
 static const tern_bell_desc flat_desc = { 31 };
 
 /* The counters of both ends, and the sequences that go with them, shortly before they wrap. */
-static void start_near_wrap(unsigned char *memory, uint32_t sequenced_items, uint32_t slot_bytes)
+static void start_near_wrap(unsigned char *memory, bool paged, uint32_t sequenced_items, uint32_t slot_bytes)
 {
-    struct tern_ring_shared *shared = (struct tern_ring_shared *)(void *)memory;
+    struct tern_ring_end *ends = (struct tern_ring_end *)(void *)(memory + (paged ? 4096 - 128 : 128));
     const uint32_t start = 0x7ffffffc;
-    tern_a32_store_relaxed(&shared->producer.word, start << 1);
-    tern_a32_store_relaxed(&shared->consumer.word, start << 1);
+    tern_a32_store_relaxed(&ends[0].word, start << 1);
+    tern_a32_store_relaxed(&ends[1].word, start << 1);
     for (uint32_t i = start; i != start + sequenced_items; i++) {
         uint32_t word = (i + 1 - sequenced_items) << 1;
-        memcpy(memory + sizeof *shared + (i % sequenced_items + 1) * (size_t)slot_bytes - 4, &word, 4);
+        memcpy(memory + sizeof(struct tern_ring_shared) + (i % sequenced_items + 1) * (size_t)slot_bytes - 4, &word, 4);
     }
 }
 
@@ -37,7 +39,8 @@ static void make_ring_of(const tern_ring_desc *desc, unsigned char *memory, size
     tern_ring_consumer c;
     assert_status(tern_ring_format(memory, size, desc), TERN_OK);
     if (!used) return;
-    start_near_wrap(memory, desc->flags & TERN_RING_SEQUENCED ? desc->capacity_items : 0, 16);
+    start_near_wrap(memory, desc->flags & TERN_RING_PAGED, desc->flags & TERN_RING_SEQUENCED ? desc->capacity_items : 0,
+                    16);
     assert_status(tern_ring_attach_producer(&p, memory, size), TERN_OK);
     assert_status(tern_ring_attach_consumer(&c, memory, size), TERN_OK);
     assert_int_equal(tern_ring_push_many(&p, use_scratch, 4), 4);
@@ -47,21 +50,32 @@ static void make_ring_of(const tern_ring_desc *desc, unsigned char *memory, size
 
 static void make_ring(unsigned char *memory, size_t size, int used) { make_ring_of(&ring_desc, memory, size, used); }
 static void make_plain(unsigned char *memory, size_t size, int used) { make_ring_of(&plain_desc, memory, size, used); }
+static void make_paged(unsigned char *memory, size_t size, int used) { make_ring_of(&paged_desc, memory, size, used); }
 static void make_sequenced(unsigned char *memory, size_t size, int used)
 {
     make_ring_of(&sequenced_desc, memory, size, used);
 }
 
-static void make_stream(unsigned char *memory, size_t size, int used)
+static void make_stream_of(const tern_stream_desc *desc, unsigned char *memory, size_t size, int used)
 {
     tern_stream_producer p;
-    assert_status(tern_stream_format(memory, size, &stream_desc), TERN_OK);
+    assert_status(tern_stream_format(memory, size, desc), TERN_OK);
     if (!used) return;
-    start_near_wrap(memory, 0, 0);
+    start_near_wrap(memory, desc->flags & TERN_STREAM_PAGED, 0, 0);
     assert_status(tern_stream_attach_producer(&p, memory, size), TERN_OK);
     assert_true(tern_stream_send(&p, 7, use_scratch, 13));
     assert_true(tern_stream_send(&p, 8, use_scratch, 30));     /* behind padding */
     assert_true(tern_stream_send(&p, 9, use_scratch, 0));
+}
+
+static void make_stream(unsigned char *memory, size_t size, int used)
+{
+    make_stream_of(&stream_desc, memory, size, used);
+}
+
+static void make_paged_stream(unsigned char *memory, size_t size, int used)
+{
+    make_stream_of(&paged_stream_desc, memory, size, used);
 }
 
 static void make_triple(unsigned char *memory, size_t size, int used)
@@ -242,17 +256,30 @@ static void corruption_covers_every_call_that_takes_an_object(void **state)
     assert_int_equal(found, sizeof rows / sizeof *rows);
 }
 
-static void corrupt(const char *subject, const char *structure, void (*make)(unsigned char *, size_t, int), size_t size,
-                    uint32_t capacity)
+struct part {
+    size_t begin, end;
+};
+
+/* Parts of the object: empty ones end them. */
+static void corrupt_parts(const char *subject, const char *structure, void (*make)(unsigned char *, size_t, int),
+                          size_t size, uint32_t capacity, const struct part *parts)
 {
     now.tried = now.accepted = 0;
     for (int used = 0; used < 2; used++) {
         struct arena a = arena_make(size);
         make(a.memory, size, used);
-        corrupt_words(rows, sizeof rows / sizeof *rows, subject, &a, 0, size, geometry_of(structure, 0), capacity);
+        for (const struct part *part = parts; part->end != 0; part++)
+            corrupt_words(rows, sizeof rows / sizeof *rows, subject, &a, part->begin, part->end,
+                          geometry_of(structure, 0), capacity);
         arena_drop(&a);
     }
     corruption_told(subject);
+}
+
+static void corrupt(const char *subject, const char *structure, void (*make)(unsigned char *, size_t, int), size_t size,
+                    uint32_t capacity)
+{
+    corrupt_parts(subject, structure, make, size, capacity, (const struct part[]){ { 0, size }, { 0, 0 } });
 }
 
 static void corruption_of_any_word_of_a_ring(void **state)
@@ -272,6 +299,16 @@ static void corruption_of_any_word_of_a_stream(void **state)
 {
     (void)state;
     corrupt("stream", "tern_ring_shared", make_stream, tern_stream_size(&stream_desc), RECORD_BYTES / 8);
+}
+
+/* The header, both ends at the border of the first two pages, the items; not the rest of the pages. */
+static void corruption_of_any_word_of_a_paged_ring_or_stream(void **state)
+{
+    (void)state;
+    const struct part parts[] = { { 0, 256 }, { 4096 - 128, 4096 + 128 }, { 8192, 8192 + RECORD_BYTES }, { 0, 0 } };
+    corrupt_parts("tern_ring_shared", "tern_ring_shared", make_paged, tern_ring_size(&paged_desc), 4, parts);
+    corrupt_parts("stream", "tern_ring_shared", make_paged_stream, tern_stream_size(&paged_stream_desc),
+                  RECORD_BYTES / 8, parts);
 }
 
 static void corruption_of_any_word_of_a_triple_buffer(void **state)
@@ -300,6 +337,7 @@ int main(void)
         cmocka_unit_test(corruption_of_any_word_of_a_ring),
         cmocka_unit_test(corruption_of_any_word_of_a_sequenced_ring),
         cmocka_unit_test(corruption_of_any_word_of_a_stream),
+        cmocka_unit_test(corruption_of_any_word_of_a_paged_ring_or_stream),
         cmocka_unit_test(corruption_of_any_word_of_a_triple_buffer),
         cmocka_unit_test(corruption_of_any_word_of_a_pool),
         cmocka_unit_test(corruption_of_any_word_of_a_bell),
