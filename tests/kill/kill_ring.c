@@ -367,7 +367,7 @@ static const kill_case of_layout[2][4] = {
 
 int main(int argc, char **argv)
 {
-    kill_begin(argc, argv, 4096, &w, sizeof w);
+    kill_begin(argc, argv, 3 * TERN_PAGE_BYTES, &w, sizeof w);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         kind = &kinds[k];
         bool can_wait = (kind->flags & TERN_RING_WAITABLE) != 0;

@@ -25,6 +25,7 @@ static const ring_kind kinds[] = {
     { "ring indexed, exchange", TERN_RING_WAITABLE, EXCHANGE },
     { "ring indexed, turning", TERN_RING_WAITABLE, TURNING },
     { "ring indexed, asymmetric", TERN_RING_WAITABLE, ASYMMETRIC },
+    { "ring indexed, paged", TERN_RING_PAGED, PLAIN },
     { "ring sequenced, plain", TERN_RING_SEQUENCED, PLAIN },
     { "ring sequenced, exchange", TERN_RING_SEQUENCED | TERN_RING_WAITABLE, EXCHANGE },
     { "ring sequenced, turning", TERN_RING_SEQUENCED | TERN_RING_WAITABLE, TURNING },
@@ -81,10 +82,11 @@ static inline void pop_some(uint32_t count)
 static inline void begin_at_start(void)
 {
     struct tern_ring_shared *shared = (struct tern_ring_shared *)(void *)kill_memory;
+    struct tern_ring_end *ends = tern__ring_ends(shared, w.desc.flags);
     uint32_t slot_size = w.desc.flags & TERN_RING_SEQUENCED ? 32 : (uint32_t)sizeof(item);
     uint32_t start = kind->how == ASYMMETRIC ? START - CAPACITY : START;
-    tern_a32_store_relaxed(&shared->producer.word, start << 1);
-    tern_a32_store_relaxed(&shared->consumer.word, start << 1);
+    tern_a32_store_relaxed(&ends[0].word, start << 1);
+    tern_a32_store_relaxed(&ends[1].word, start << 1);
     for (uint32_t i = start; w.desc.flags & TERN_RING_SEQUENCED && i != start + CAPACITY; i++) {
         unsigned char *slot = (unsigned char *)(shared + 1) + (size_t)(i % CAPACITY) * slot_size;
         tern_a32_store_relaxed((tern_a32 *)(void *)(slot + slot_size - 4), (i + 1 - CAPACITY) << 1);
