@@ -6,7 +6,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { functionsOf, keepsLocalAcrossWait, waits } from './code.mjs';
 import { FOREVER, Heap, STATUS, instantiate, loadModule, modulePath, newMemory } from './instance.mjs';
-import { End, SEQUENCED, WAITABLE, inspect, makeRing, payload } from './ring_end.mjs';
+import { End, PAGED, SEQUENCED, WAITABLE, inspect, makeRing, payload } from './ring_end.mjs';
 
 // Measured with clang 14: 51,159 bytes (threads). The library has 39,142 of them; the rest are the inline
 // calls of all primitives that the tests export, each with code of its own, the ring's and the stream's
@@ -115,6 +115,38 @@ for (const kind of ['threads', 'single']) {
         assert.ok(!tern.tern_ring_pop(consumer, item));
         assert.equal(view.getUint32(ring.at + 256, true), (i + 1) << 1, 'an empty ring is all released');
       }
+    }
+  });
+}
+
+// In wasm nothing is protected, but the bytes are those that a native process can protect.
+for (const kind of ['threads', 'single']) {
+  test(`a paged ring of tern.${kind}.wasm has the bytes of a native one, and nothing to protect them`, () => {
+    const module = loadModule(kind);
+    const memory = newMemory(kind);
+    const heap = new Heap(module, memory);
+    const tern = instantiate(module, memory, heap.place());
+    const view = new DataView(memory.buffer);
+    const desc = heap.take(12);
+    new Uint32Array(memory.buffer, desc, 3).set([8, 4, PAGED | WAITABLE]);
+    assert.equal(tern.tern_ring_size(desc), 0);
+    for (const flags of [PAGED, PAGED | SEQUENCED]) {
+      const slotBytes = flags & SEQUENCED ? 16 : 8;
+      const ring = makeRing(tern, memory, heap, { itemBytes: 8, capacity: 4, flags });
+      const [producer, consumer] = ['producer', 'consumer'].map((role) => new End(tern, memory, heap, ring, role));
+      assert.deepEqual([ring.at % 4096, ring.size, view.getUint32(ring.at + 20, true)], [0, 3 * 4096, flags]);
+      assert.equal(tern.tern_ring_consumer_protect(consumer.view), STATUS.UNSUPPORTED);
+      for (let i = 0; i < 11; i++) {
+        producer.words.set([i, payload(i)]);
+        assert.ok(producer.push());
+        assert.equal(view.getUint32(ring.at + 4096 - 128, true), (i + 1) << 1);
+        assert.equal(view.getUint32(ring.at + 8192 + (i % 4) * slotBytes, true), i);
+        assert.ok(consumer.pop());
+        assert.deepEqual([...consumer.words], [i, payload(i)]);
+        assert.ok(!consumer.pop());
+        assert.equal(view.getUint32(ring.at + 4096, true), (i + 1) << 1, 'an empty ring is all released');
+      }
+      assert.equal(inspect(tern, memory, heap, ring).popped, 11);
     }
   });
 }

@@ -4,13 +4,15 @@ import { FOREVER, STATUS } from './instance.mjs';
 
 export const WAITABLE = 1;
 export const SEQUENCED = 2;
+export const PAGED = 4;
+const PAGE = 4096;
 
 /** A ring in new memory: where it is, and how large. */
 export function makeRing(tern, memory, heap, { itemBytes, capacity, flags }) {
   const desc = heap.take(12);
   new Uint32Array(memory.buffer, desc, 3).set([itemBytes, capacity, flags]);
   const size = tern.tern_ring_size(desc);
-  const ring = { at: heap.take(size), size };
+  const ring = { at: flags & PAGED ? heap.take(size, PAGE) : heap.take(size), size };
   const status = tern.tern_ring_format(ring.at, size, desc);
   if (status !== STATUS.OK) throw new Error(`tern_ring_format: ${status}`);
   return ring;
