@@ -12,13 +12,14 @@ from tap import (ROOT, STANDARDS, WARNINGS, WASM, WASM_THREADS, Skipped, Tap, co
 # a part of another header: ring_inline.h and the others of such a name, and what ring_inline.h is made of
 PARTS = sorted(path.name for path in (ROOT / 'include/tern').glob('*_*.h'))
 HEADERS = sorted(path.name for path in (ROOT / 'include/tern').glob('*.h') if path.name not in PARTS)
+ALL_OF_THEM = ['tern.h', 'rcu.h']   # the first includes all but the second, as a case verifies
 INCLUDE = ['-I', str(ROOT / 'include')]
 ATOMICS = re.compile(r'\b_Atomic\b|<stdatomic\.h>|<atomic>|__atomic_|\bvolatile\b')
 
 
-def compile_headers(command, ways=([], ['-DTERN_NONBLOCKING'])):
-    """Every header in a compilation of its own, with and without the calls that block."""
-    for header in HEADERS:
+def compile_headers(command, ways=([], ['-DTERN_NONBLOCKING']), headers=HEADERS):
+    """Each header in a compilation of its own, with and without the calls that block."""
+    for header in headers:
         for nonblocking in ways:
             run([*command, *INCLUDE, *nonblocking, '-fsyntax-only', '-'], input=f'#include <tern/{header}>\n')
 
@@ -101,6 +102,12 @@ def hidden_without_blocking():
                        lambda: run([*command, '-DTERN_NONBLOCKING'], input=text))
 
 
+def all_of_them_are_all():
+    text = run(['gcc', '-std=c11', *INCLUDE, '-H', '-fsyntax-only', '-x', 'c', '-'], input='#include <tern/tern.h>\n')
+    missing = [name for name in HEADERS if f'include/tern/{name}\n' not in text and name not in ALL_OF_THEM]
+    expect(not missing, f'tern.h does not include {missing}')
+
+
 def part_refuses(name):
     expect_failure(f'{name} was included by itself',
                    lambda: run(['gcc', *INCLUDE, '-fsyntax-only', '-x', 'c', '-'], input=f'#include <tern/{name}>\n'))
@@ -143,9 +150,13 @@ def main(folder):
     tap = Tap()
     for pair in compilers():
         for standard in STANDARDS:
-            # what TERN_NONBLOCKING leaves out is declarations: the oldest and the newest standard will do
-            ways = ([], ['-DTERN_NONBLOCKING']) if standard in ('c11', 'c++11', 'c++20') else ([],)
-            tap.case(f'headers alone: {pair[0]} {standard}', compile_headers, compiler(pair, standard), ways)
+            # What a header lacks alone, it lacks by any standard, and so does what TERN_NONBLOCKING leaves out:
+            # one standard of each language will do. Between them, all headers at once.
+            if standard in ('c11', 'c++20'):
+                tap.case(f'headers alone: {pair[0]} {standard}', compile_headers, compiler(pair, standard))
+            else:
+                tap.case(f'headers at once: {pair[0]} {standard}', compile_headers, compiler(pair, standard),
+                         ([],), ALL_OF_THEM)
     for name, threads in ('threads', WASM_THREADS), ('single', []):
         tap.case(f'headers alone: wasm32 {name} c11', compile_headers, [*WASM, *threads, *WARNINGS, '-x', 'c'])
         tap.case(f'typed ring compiles: wasm32 {name} c11', compile_typed, [*WASM, *threads, *WARNINGS, '-x', 'c'])
@@ -157,6 +168,7 @@ def main(folder):
         for standard in 'c11', 'c++11', 'c++20':
             tap.case(f'typed ring runs: {pair[0]} {standard}', run_typed, pair, standard, folder)
         tap.case(f'push asks for its line as the owner: {pair[0]}', push_asks_for_its_line, pair)
+    tap.case('tern.h includes every header but rcu.h', all_of_them_are_all)
     tap.case('TERN_NONBLOCKING hides every blocking call', hidden_without_blocking)
     for name in PARTS:
         tap.case(f'{name} refuses to be included alone', part_refuses, name)
