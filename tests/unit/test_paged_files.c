@@ -8,6 +8,7 @@
 #include "paged_fixture.h"
 
 #include <inttypes.h>
+#include <sys/prctl.h>
 
 static uint64_t items = 100000, operations = 100000;   /* of each kind and way */
 
@@ -142,6 +143,7 @@ static pid_t start_consumer(const struct kind *kind, enum way way, const struct 
     for (int i = 0; i < 7; i++) snprintf(text[i], sizeof text[i], "%" PRIu64, numbers[i]);
     pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);   /* one that lies would go on for ever */
         fcntl(f->consumers_ring, F_SETFD, 0);
         fcntl(f->page, F_SETFD, 0);
         execl("/proc/self/exe", "test_paged_files", "--consumer", text[0], text[1], text[2], text[3], text[4], text[5],
