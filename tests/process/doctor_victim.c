@@ -51,7 +51,8 @@ static void fill(void)
 /* Paged objects, 20 went into each and 15 came out. */
 static void paged(void)
 {
-    static const tern_ring_desc rings[2] = { { 8, 16, TERN_RING_PAGED }, { 8, 16, TERN_RING_PAGED | TERN_RING_SEQUENCED } };
+    static const tern_ring_desc rings[2] = { { 8, 16, TERN_RING_PAGED },
+                                             { 8, 16, TERN_RING_PAGED | TERN_RING_SEQUENCED } };
     static const tern_stream_desc stream = { 512, TERN_STREAM_PAGED };
     static const char *const names[2] = { "paged", "paged-sequenced" };
     tern_ring_producer p[2];

@@ -368,7 +368,8 @@ def top_fits_its_terminal_and_ends_by_q():
     equal(run("top", "--interval", "x")[0], EXIT_USAGE)
 
 
-main([live_region_is_sound, paged_objects_are_looked_at_where_they_lie, dead_peer_is_told_and_repaired, counted_pins_of_the_dead_are_told,
+main([live_region_is_sound, paged_objects_are_looked_at_where_they_lie, dead_peer_is_told_and_repaired,
+      counted_pins_of_the_dead_are_told,
       regions_at_work_give_no_false_alarm, each_word_of_the_tables_changed, damage_is_named,
       what_is_no_region_is_not_written_to, top_shows_rates_fill_and_waits, top_counts_a_stream_of_bytes_and_sleepers,
       top_fits_its_terminal_and_ends_by_q])

@@ -107,8 +107,8 @@ def sequenced_ring_is_shown():
     code, region, _ = looked_at(name)
     equal(code, 0)
     equal(region["objects"][0]["ring"], {
-        "item_size_bytes": 12, "capacity_items": 8, "layout": "sequenced", "waitable": True, "paged": False, "pushed": 9,
-        "popped": 10, "count": 0, "producer_closed": False, "consumer_closed": False, "producer_asleep": False,
+        "item_size_bytes": 12, "capacity_items": 8, "layout": "sequenced", "waitable": True, "paged": False,
+        "pushed": 9, "popped": 10, "count": 0, "producer_closed": False, "consumer_closed": False, "producer_asleep": False,
         "consumer_asleep": True, "producer_mode": "asymmetric", "consumer_mode": "exchange"})
     out = run("show", name)[1]
     for text in "8 of 12 bytes, sequenced, waitable", "pushed 9, asymmetric", "popped 10, asleep":

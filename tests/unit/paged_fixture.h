@@ -35,7 +35,8 @@ static inline bool others_turn(void)
 {
     siginfo_t info = { 0 };
     sched_yield();
-    return other_end == 0 || waitid(P_PID, (id_t)other_end, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0;
+    if (other_end == 0) return true;
+    return waitid(P_PID, (id_t)other_end, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0;
 }
 
 #define STEP(condition) \

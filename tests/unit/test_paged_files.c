@@ -138,7 +138,8 @@ static int consumer_main(char **argument)
 static pid_t start_consumer(const struct kind *kind, enum way way, const struct files *f, uint64_t seed)
 {
     char text[7][24];
-    const uint64_t numbers[7] = { (uint64_t)(kind - kinds), way, f->size, (uint64_t)f->consumers_ring, (uint64_t)f->page,
+    const uint64_t numbers[7] = { (uint64_t)(kind - kinds), way, f->size, (uint64_t)f->consumers_ring,
+                                  (uint64_t)f->page,
                                   seed, items };
     for (int i = 0; i < 7; i++) snprintf(text[i], sizeof text[i], "%" PRIu64, numbers[i]);
     pid_t child = fork();

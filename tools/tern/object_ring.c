@@ -50,7 +50,8 @@ static void ring_lines(const object_info *info)
            ring->consumer_asleep ? ", asleep" : "", ring->consumer_asymmetric ? ", asymmetric" : "");
 }
 
-/* Both ends of a paged ring. Then the sequence of the slot that the consumer waits for: there it says that it sleeps. */
+/* Both ends of a paged ring. Then the sequence of the slot that the consumer waits for: there it says that it
+ * sleeps. */
 static object_part ring_part(const object_info *info, uint32_t number)
 {
     const tern_ring_info *ring = &info->ring;
