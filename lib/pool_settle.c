@@ -66,7 +66,7 @@ static bool settle_is_awaited(const tern_region *region, const tern_a64 *own, ui
 
 /* A free slot that may be on its way: give it back if it is nobody's. */
 static tern_status settle_free(const tern_region *region, const tern_pool *pool, const tern_a64 *own,
-                                    uint64_t hold, uint64_t word, tern_recovery *report)
+                               uint64_t hold, uint64_t word, tern_recovery *report)
 {
     uint32_t index = tern__hold_index(hold);
     struct tern_pool_slot *slot = tern__pool_slot(pool, index);
@@ -87,7 +87,7 @@ static tern_status settle_free(const tern_region *region, const tern_pool *pool,
 
 /* Bring a slot to rest that a dead peer had in hand. */
 static tern_status settle_slot(const tern_region *region, const tern_pool *pool, const tern_a64 *own,
-                                    uint64_t hold, bool was_pin, tern_recovery *report)
+                               uint64_t hold, bool was_pin, tern_recovery *report)
 {
     uint32_t index = tern__hold_index(hold);
     struct tern_pool_slot *slot = tern__pool_slot(pool, index);
