@@ -112,6 +112,12 @@ static bool ring_takes_shape(world *w, const tern_ring_producer *p, const tern_r
     return same;
 }
 
+/* A header may come to tell of another layout: attached rightly, but another victim's, which has other names. */
+static bool ring_is_anothers(const world *w, const struct tern_ring_end *ends, bool sequenced)
+{
+    return ends != hostile_ends(w) || sequenced != ring_is_sequenced(w);
+}
+
 static void ring_attach_producer(world *w)
 {
     ring_state *s = w->state;
@@ -122,7 +128,7 @@ static void ring_attach_producer(world *w)
     hostile_end(w);
     if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.items + (uint64_t)fresh.capacity_items * fresh.slot_size_bytes <= w->memory + w->size_bytes);
-    if (!ring_takes_shape(w, &fresh, NULL)) return;
+    if (ring_is_anothers(w, fresh.ends, fresh.sequenced) || !ring_takes_shape(w, &fresh, NULL)) return;
     hostile_begin(w, &ring_limits[DETACH_PRODUCER], 0);
     tern_ring_detach_producer(&s->p);
     hostile_end(w);
@@ -140,7 +146,7 @@ static void ring_attach_consumer(world *w)
     hostile_end(w);
     if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.items + (uint64_t)fresh.capacity_items * fresh.slot_size_bytes <= w->memory + w->size_bytes);
-    if (!ring_takes_shape(w, NULL, &fresh)) return;
+    if (ring_is_anothers(w, fresh.ends, fresh.sequenced) || !ring_takes_shape(w, NULL, &fresh)) return;
     hostile_begin(w, &ring_limits[DETACH_CONSUMER], 0);
     tern_ring_detach_consumer(&s->c);
     hostile_end(w);

@@ -179,6 +179,7 @@ static void stream_attach_producer(world *w)
     hostile_end(w);
     if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.ring.items + fresh.capacity_bytes <= w->memory + w->size_bytes);
+    if (fresh.ring.ends != hostile_ends(w)) return;   /* of another layout: another victim's */
     hostile_begin(w, &stream_limits[DETACH_PRODUCER], 0);
     tern_stream_detach_producer(&s->p);
     hostile_end(w);
@@ -196,6 +197,7 @@ static void stream_attach_consumer(world *w)
     hostile_end(w);
     if (!hostile_attached(w, status, HOSTILE_ATTACHES, &fresh, sizeof fresh)) return;
     hostile_check(w, fresh.ring.items + fresh.capacity_bytes <= w->memory + w->size_bytes);
+    if (fresh.ring.ends != hostile_ends(w)) return;   /* of another layout: another victim's */
     hostile_begin(w, &stream_limits[DETACH_CONSUMER], 0);
     tern_stream_detach_consumer(&s->c);
     hostile_end(w);
