@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # harness.py: what the tests of the command line tool share: processes, names, TAP.
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -20,16 +21,14 @@ PATIENCE_S = 120
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PEER_DIED, EXIT_PEER_ENDED, EXIT_TIMEOUT, EXIT_BUSY, EXIT_DISAGREE = range(1, 8)
 
-names_used = 0
+names = itertools.count(1)
 folder = tempfile.mkdtemp(prefix="tern-test-")
 started = []
 
 
 def new_name():
-    """A region name of this test run alone."""
-    global names_used
-    names_used += 1
-    return f"{PREFIX}{names_used}"
+    """A region name of this test run alone, whichever thread asks. None is the beginning of another."""
+    return f"{PREFIX}{next(names):06}"
 
 
 def start(*arguments, **more):

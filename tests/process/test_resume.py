@@ -139,6 +139,7 @@ def pairs_that_are_killed_end_with_whole_files():
     for pair in pairs:
         print(f"# {'pipe' if pair.by_pipe else 'file'}: {pair.rounds} transfers, {pair.kills} kills, "
               f"{pair.resumed} resumed files, {pair.alone} left alone (--seed {SEED})", flush=True)
+    for pair in pairs:
         if pair.error:
             raise pair.error
         equal(pair.kills > 0 and pair.rounds > 0, True, "kills and rounds")
