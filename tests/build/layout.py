@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The layout of the shared bytes: the same on every target, whole, and as docs/layout.md says.
 
-    layout.py DUMP [TERN_WASM]     test; DUMP is the built layout_dump, TERN_WASM the folder of the modules
-    layout.py DUMP --update        write the table into docs/layout.md
+    layout.py DUMP CONSTANTS TERN_WASM   test; the built layout_dump and constants_dump, and the folder of
+                                         the wasm modules
+    layout.py DUMP CONSTANTS --update    write the table into docs/layout.md, and wasm/src/layout.mjs
 """
 import os
 import re
 import sys
 from pathlib import Path
 
+import layout_js
 from tap import ROOT, WASM, WASM_THREADS, Failed, Skipped, Tap, expect, expect_failure, run
 
 DOCUMENT = ROOT / 'docs/layout.md'
@@ -166,13 +168,16 @@ def update(native_hash, fields):
 def main():
     native = run([sys.argv[1]])
     native_hash, fields = parse(native)
+    constants = run([sys.argv[2]])
     if '--update' in sys.argv:
         update(native_hash, fields)
+        layout_js.update(native_hash, fields, constants)
         return
     tap = Tap()
     tap.case('the table names every shared field', table_is_whole, fields)
     tap.case('no field overlaps another', no_field_overlaps, fields)
     tap.case('docs/layout.md tells the truth', documented, native_hash, fields)
+    tap.case('wasm/src/layout.mjs tells the truth', layout_js.is_current, native_hash, fields, constants)
     for target in CLANG_TARGETS:
         tap.case(f'offsets and sizes: clang {target}', holds, ['clang', f'--target={target}'], assertions(fields))
     for name, threads in ('threads', WASM_THREADS), ('single', []):
@@ -181,7 +186,7 @@ def main():
     tap.case('a wrong number is noticed', notices_changes, fields)
     tap.case('a 32-bit program computes the same hash', runs_on_m32, native)
     for kind in 'threads', 'single':
-        tap.case(f'tern.{kind}.wasm under Node computes the same hash', same_in_wasm, native, sys.argv[2], kind)
+        tap.case(f'tern.{kind}.wasm under Node computes the same hash', same_in_wasm, native, sys.argv[3], kind)
     tap.run()
 
 

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// index.mjs: what the package exports.
+export { LAYOUT_HASH, LAYOUT_VERSION, STATUS, STATUS_TEXT } from './layout.mjs';
+export { Memory } from './memory.mjs';
+export { TernError, statusName, statusText } from './status.mjs';
+export { canBlock } from './wait.mjs';
