@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// pages.test.mjs: the tests of isolation in browsers, in one process: they share one Chromium and one Firefox.
+import './isolation.mjs';
