@@ -31,9 +31,14 @@ export const BROWSERS = (process.env.TERN_BROWSERS ?? 'chromium,firefox').split(
 /** Where screenshots go. */
 export const ARTEFACTS = process.env.TERN_ARTEFACTS ?? path.join(HERE, '../../build/artefacts');
 
+/** A name that leads to this machine but is no localhost: for an insecure context (serve()'s hostNames takes it). */
+export const INSECURE_NAME = 'insecure.tern.test';
+
 // the sandbox wants rights that a container's root lacks; the rest keeps the browser from looking for updates
-const CHROMIUM_ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+const CHROMIUM_ARGS = [`--host-resolver-rules=MAP ${INSECURE_NAME} 127.0.0.1`, '--no-sandbox',
+  '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--disable-dev-shm-usage'];
+const FIREFOX_PREFS = { 'network.dns.localDomains': INSECURE_NAME };
 
 /**
  * Start a browser. The tests of one file share one: inEachBrowser() does that.
@@ -48,7 +53,8 @@ export async function launch(name, { args = [], prefs = {} } = {}) {
   assert.ok(executablePath, `TERN_BROWSERS: '${name}' is neither of ${Object.keys(PROGRAMS).join(', ')}`);
   assert.ok(existsSync(executablePath), `${executablePath} is not installed (./dev setup installs it)`);
   return name === 'firefox'
-    ? puppeteer.launch({ browser: 'firefox', executablePath, headless: true, extraPrefsFirefox: prefs })
+    ? puppeteer.launch({ browser: 'firefox', executablePath, headless: true,
+      extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs } })
     : puppeteer.launch({ executablePath, headless: true, args: [...CHROMIUM_ARGS, ...args] });
 }
 
@@ -137,10 +143,12 @@ function sharedWeb(name) {
  *
  * @param {string} name
  * @param {(web: Web) => void} declare calls test(), before() and so on
- * @param {Parameters<typeof launch>[1]} [options] a browser started in another way, for this suite alone
+ * @param {Parameters<typeof launch>[1] & { only?: 'chromium' | 'firefox' }} [options] a browser started in another
+ *   way, for this suite alone
  */
 export function inEachBrowser(name, declare, options) {
   for (const browser of /** @type {('chromium' | 'firefox')[]} */ (BROWSERS)) {
+    if (options?.only && options.only !== browser) continue;
     const web = options ? new Web(browser, options) : sharedWeb(browser);
     describe(`${name}, in ${browser}`, () => {
       declare(web);

@@ -125,10 +125,11 @@ async function isolationCauses() {
 function frameCauses() {
   const outer = outerIsolated();
   if (outer !== undefined) return outer ? [] : [cause('parent-not-isolated')];
-  // of another origin, so nothing can be asked of it; Chromium tells what it allowed, of others it is the likely cause
+  // of another origin, so nothing can be asked of it. Chromium says what it allowed this frame; Firefox asks for no
+  // permission, so where nobody can tell, the outer page is not isolated itself
   const policy = /** @type {any} */ (document).permissionsPolicy ?? /** @type {any} */ (document).featurePolicy;
-  const allowed = policy?.allowsFeature?.('cross-origin-isolated') === true;
-  return [cause(allowed ? 'parent-not-isolated' : 'embedded-without-permission')];
+  const refused = policy?.allowsFeature?.('cross-origin-isolated') === false;
+  return [cause(refused ? 'embedded-without-permission' : 'parent-not-isolated')];
 }
 
 /** Whether the page around this frame is isolated; undefined if it is of another origin. */
