@@ -2,6 +2,8 @@
 // isolation.mjs: with the headers a page is isolated and its workers get shared memory, without it is not. diagnose()
 // names each cause, and each cause is made for real where a browser can be brought to it.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { serve } from '../../wasm/serve.mjs';
@@ -28,7 +30,9 @@ const VARIANTS = {
   'coep-only': changed({ [COOP]: '' }),
   'coop-popups': changed({ [COOP]: 'same-origin-allow-popups' }),
   'coep-none': changed({ [COEP]: 'unsafe-none' }),
-  credentialless: isolationHeaders({ coep: 'credentialless' }),
+  // without a Content-Security-Policy, which would keep images of other origins away by itself
+  'full-open': changed({ [CSP]: '' }),
+  credentialless: { ...changed({ [CSP]: '' }), [COEP]: 'credentialless' },
   'no-wasm': changed({ [CSP]: "script-src 'self'" }),
   'no-workers': changed({ [CSP]: "script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'" }),
   // pages that frame others, and those that let themselves be framed by other origins
@@ -236,10 +240,38 @@ inEachBrowser('isolation', (web) => {
     }
   });
 
-  test('credentialless: isolated, and what others send comes in, without cookies', async () => {
-    const page = await web.open(`${site.url}credentialless/plain.html`, { errors: true });
-    assert.equal(await page.evaluate(() => crossOriginIsolated), true);
-    assert.deepEqual(await codes(page, { worker: '/credentialless/worker.mjs' }), []);
+  test('credentialless: isolated, and an image of another origin comes in, without cookies', async () => {
+    const cookies = [];
+    // an ordinary server: it knows nothing of isolation
+    const ordinary = createServer(({ url, headers }, response) => {
+      cookies.push([url, headers.cookie]);
+      response.setHeader('Content-Type', 'image/svg+xml');
+      response.end('<svg xmlns="http://www.w3.org/2000/svg" width="7" height="7"/>');
+    });
+    ordinary.listen(0, '127.0.0.1');
+    await once(ordinary, 'listening');
+    try {
+      const loaded = {};
+      const page = await web.open('about:blank', { errors: true });
+      for (const variant of ['bare', 'full-open', 'credentialless']) {
+        await page.goto(`${site.url}${variant}/plain.html`);
+        loaded[variant] = await page.evaluate(async (src) => {
+          document.cookie = 'who=me; path=/';
+          const image = new Image();
+          const loads = new Promise((resolve) => { image.onload = () => resolve(true); image.onerror = () => resolve(false); });
+          image.src = src;
+          return [crossOriginIsolated, await loads];
+        }, `http://127.0.0.1:${ordinary.address().port}/${variant}.svg`);
+      }
+      assert.deepEqual(loaded, { bare: [false, true], 'full-open': [true, false], credentialless: [true, true] });
+      // cookies do not look at the port, so this one is the ordinary server's as well
+      const sent = Object.fromEntries(cookies);
+      assert.deepEqual([sent['/bare.svg'], sent['/credentialless.svg']], ['who=me', undefined]);
+      await page.goto(`${site.url}credentialless/plain.html`);
+      assert.deepEqual(await codes(page, { worker: '/credentialless/worker.mjs' }), []);
+    } finally {
+      ordinary.close();
+    }
   });
 });
 
