@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ring_indexed.mjs: push and pop of the indexed layout: items lie side by side, one index tells of all.
-import { LOOP_ELEMENTS, wrongLength } from './ring_items.mjs';
+import { Blocks, LOOP_ELEMENTS, copyIn, wrongLength } from './ring_items.mjs';
 import { PRODUCER, WORD } from './ring_layout.mjs';
 import { RingConsumer } from './ring_consumer.mjs';
 import { RingProducer } from './ring_producer.mjs';
@@ -38,8 +38,8 @@ export class IndexedProducer extends RingProducer {
     const untilWrap = items.length - start;
     const from = first * itemLength;
     const split = elements < untilWrap ? elements : untilWrap;
-    copy(source, from, items, start, split);
-    if (split < elements) copy(source, from + split, items, 0, elements - split);
+    copyIn(items, start, source, from, split);
+    if (split < elements) copyIn(items, 0, source, from + split, elements - split);
     this.publishTo((tail + n) | 0);
     return n;
   }
@@ -72,6 +72,21 @@ export class IndexedProducer extends RingProducer {
 }
 
 export class IndexedConsumer extends RingConsumer {
+  /**
+   * @param {import('./memory.mjs').Memory} memory @param {number} offset
+   * @param {import('./ring_layout.mjs').RingGeometry} g @param {import('./ring_producer.mjs').RingOptions} options
+   */
+  constructor(memory, offset, g, options) {
+    super(memory, offset, g, options);
+    /** @protected */ this.blocks = new Blocks(this.items);
+  }
+
+  /** @protected @override */
+  renew() {
+    super.renew();
+    this.blocks = new Blocks(this.items);
+  }
+
   /** @override @param {NumberArray} out */
   tryPop(out) {
     if (this.ends.length === 0) this.renew();
@@ -101,8 +116,8 @@ export class IndexedConsumer extends RingConsumer {
     const untilWrap = items.length - start;
     const to = first * itemLength;
     const split = elements < untilWrap ? elements : untilWrap;
-    copy(items, start, out, to, split);
-    if (split < elements) copy(items, 0, out, to + split, elements - split);
+    this.blocks.copyOut(start, out, to, split);
+    if (split < elements) this.blocks.copyOut(0, out, to + split, elements - split);
     this.advance(n);
     return n;
   }
@@ -116,9 +131,4 @@ export class IndexedConsumer extends RingConsumer {
     this.at = slot * this.stride;
     return n;
   }
-}
-
-/** @param {Numbers} from @param {number} start @param {NumberArray} to @param {number} at @param {number} count */
-function copy(from, start, to, at, count) {
-  for (let e = 0; e < count; e++) to[at + e] = from[start + e];
 }
