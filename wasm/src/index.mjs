@@ -3,5 +3,6 @@
 export { LAYOUT_HASH, LAYOUT_VERSION, STATUS, STATUS_TEXT } from './layout.mjs';
 export { Memory } from './memory.mjs';
 export { Ring } from './ring.mjs';
+export { Stream } from './stream.mjs';
 export { TernError, statusName, statusText } from './status.mjs';
 export { canBlock } from './wait.mjs';

@@ -4,7 +4,6 @@
 import { STATUS } from './layout.mjs';
 import { ConsumerEnd } from './ring_consumer_end.mjs';
 import { itemLengthOf, wrongLength, wrongRange } from './ring_items.mjs';
-import { Patience } from './ring_wait.mjs';
 import { TernError } from './status.mjs';
 
 /** @typedef {import('./ring_items.mjs').NumberArray} NumberArray */
@@ -166,7 +165,7 @@ export class RingConsumer extends ConsumerEnd {
   /** @protected @param {number} timeoutMs @param {string} call */
   async waitForAsync(timeoutMs, call) {
     this.mayWaitAsync(call);
-    return this.waitItemsAsync(new Patience().beginAsync(this.role, timeoutMs), call);
+    return this.waitItemsAsync(this.newPatience(timeoutMs), call);
   }
 
   /** Pop the item that was just seen. A producer that lies can have taken it back. @protected @param {NumberArray} out */

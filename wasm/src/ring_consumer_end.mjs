@@ -4,9 +4,11 @@
 import { RING_INDEX_MASK, STATUS } from './layout.mjs';
 import { RingEnd } from './ring_end.mjs';
 import { CLOSED, CONSUMER, PRODUCER, WORD, countOf, loadIndices, wordOf } from './ring_layout.mjs';
-import { Patience, pause, sleepOn, sleepOnAsync } from './ring_wait.mjs';
+import { pause, sleepOn, sleepOnAsync } from './ring_wait.mjs';
 import { TernError } from './status.mjs';
 import { wake } from './wait.mjs';
+
+/** @typedef {import('./ring_wait.mjs').Patience} Patience */
 
 // Pauses in turns of pause(), about a nanosecond each; include/tern/ring_slots.h tells why.
 const SLIP_MANY_TURNS = 210;   // after a run of items, so that the next look finds more than one

@@ -114,6 +114,10 @@ export class RingEnd {
     }
   }
 
+  /** For one asynchronous call; several may be under way at once, on other views of this thread too.
+   *  @protected @param {number} timeoutMs */
+  newPatience(timeoutMs) { return new Patience().beginAsync(this.role, timeoutMs); }
+
   /** @protected @param {number} status @param {string} call */
   throwIfFailed(status, call) {
     if (status !== STATUS.OK) throw new TernError(status, `${this.what}, ${call}`);

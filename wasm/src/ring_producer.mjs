@@ -115,55 +115,60 @@ export class RingProducer extends ProducerEnd {
 
   /** Wait until a slot is free. @param {number} [timeoutMs] 0 looks once
    *  @returns {boolean} true: the next tryPush or reserve succeeds; false: the time has passed */
-  wait(timeoutMs = Infinity) {
-    this.mayWait('wait');
-    return this.waitSpace(1, timeoutMs, 'wait');
-  }
+  wait(timeoutMs = Infinity) { return this.waitFor(timeoutMs, 'wait'); }
 
   /** The same without blocking. @param {number} [timeoutMs] @returns {Promise<boolean>} */
-  async waitAsync(timeoutMs = Infinity) {
-    this.mayWaitAsync('waitAsync');
-    return this.waitSpaceAsync(1, timeoutMs, 'waitAsync');
-  }
+  async waitAsync(timeoutMs = Infinity) { return this.waitForAsync(timeoutMs, 'waitAsync'); }
 
-  /** Wait for space, then push. @param {Numbers} item @param {number} [timeoutMs] @returns {boolean} false: time has passed */
+  /** Wait for space, then push. @param {Numbers} item @param {number} [timeoutMs]
+   *  @returns {boolean} false: the time has passed */
   pushWait(item, timeoutMs = Infinity) {
-    this.mayWait('pushWait');
     if (item.length !== this.itemLength) wrongLength(this.what, item.length, this.itemLength);
-    return this.waitSpace(1, timeoutMs, 'pushWait') && this.tryPush(item);
+    return this.waitFor(timeoutMs, 'pushWait') && this.tryPush(item);
   }
 
   /** The same without blocking; item must stay as it is until then.
    *  @param {Numbers} item @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async pushAsync(item, timeoutMs = Infinity) {
-    this.mayWaitAsync('pushAsync');
     if (item.length !== this.itemLength) wrongLength(this.what, item.length, this.itemLength);
-    return await this.waitSpaceAsync(1, timeoutMs, 'pushAsync') && this.tryPush(item);
+    return await this.waitForAsync(timeoutMs, 'pushAsync') && this.tryPush(item);
   }
 
   /** Push all items of an array, waiting for space as often as it takes.
-   *  @param {Numbers} source @param {number} [timeoutMs] for all of it @returns {number} items pushed: all, unless time has passed */
+   *  @param {Numbers} source @param {number} [timeoutMs] for all of them
+   *  @returns {number} items pushed: all, unless the time has passed */
   pushManyWait(source, timeoutMs = Infinity) {
-    this.mayWait('pushManyWait');
-    const end = deadline(timeoutMs);
     const count = this.countIn(source);
-    for (let done = 0; ;) {
+    const end = deadline(timeoutMs);
+    let done = 0;
+    while (done < count && this.waitFor(timeLeft(end), 'pushManyWait'))
       done += this.tryPushMany(source, done, count - done);
-      if (done === count) return done;
-      if (!this.waitSpace(1, timeLeft(end), 'pushManyWait')) return done;
-    }
+    return done;
   }
 
   /** The same without blocking. @param {Numbers} source @param {number} [timeoutMs] @returns {Promise<number>} */
   async pushManyAsync(source, timeoutMs = Infinity) {
-    this.mayWaitAsync('pushManyAsync');
-    const end = deadline(timeoutMs);
     const count = this.countIn(source);
-    for (let done = 0; ;) {
+    const end = deadline(timeoutMs);
+    let done = 0;
+    while (done < count && await this.waitForAsync(timeLeft(end), 'pushManyAsync'))
       done += this.tryPushMany(source, done, count - done);
-      if (done === count) return done;
-      if (!await this.waitSpaceAsync(1, timeLeft(end), 'pushManyAsync')) return done;
-    }
+    return done;
+  }
+
+  /** @protected @param {number} timeoutMs @param {string} call */
+  waitFor(timeoutMs, call) {
+    this.mayWait(call);
+    const patience = this.patience.begin(this.spin, this.role, timeoutMs);
+    if (!this.waitSpace(1, patience, call)) return false;
+    patience.found();
+    return true;
+  }
+
+  /** @protected @param {number} timeoutMs @param {string} call */
+  async waitForAsync(timeoutMs, call) {
+    this.mayWaitAsync(call);
+    return this.waitSpaceAsync(1, this.newPatience(timeoutMs), call);
   }
 
   /** Items in an array. @protected @param {Numbers} source */

@@ -4,11 +4,12 @@
 import { RING_INDEX_MASK, STATUS } from './layout.mjs';
 import { RingEnd } from './ring_end.mjs';
 import { CLOSED, CONSUMER, PRODUCER, WORD, loadIndices, wordOf } from './ring_layout.mjs';
-import { Patience, sleepOn, sleepOnAsync } from './ring_wait.mjs';
+import { sleepOn, sleepOnAsync } from './ring_wait.mjs';
 import { TernError } from './status.mjs';
 import { wake } from './wait.mjs';
 
 /** @typedef {import('./ring_end.mjs').Ringer} Ringer */
+/** @typedef {import('./ring_wait.mjs').Patience} Patience */
 
 /** The producer's end of a ring or stream. */
 export class ProducerEnd extends RingEnd {
@@ -61,36 +62,35 @@ export class ProducerEnd extends RingEnd {
     if (this.bell !== null) this.bell.ring(this.bellSource);
   }
 
-  /** Wait until so many slots are free. @protected @param {number} want @param {number} timeoutMs @param {string} call */
-  waitSpace(want, timeoutMs, call) {
-    const patience = this.patience.begin(this.spin, this.role, timeoutMs);
+  /** Wait until so many slots are free. The caller has begun the patience: several waits of one call share a time-out.
+   *  @protected @param {number} want @param {Patience} patience @param {string} call */
+  waitSpace(want, patience, call) {
     while (this.space(want) !== want) {
       this.throwIfFailed(this.status, call);
       const mostMs = patience.next();
       if (mostMs < 0) return false;
-      // neither closed nor corrupt: the limit is the head that was seen, one capacity on
-      const before = wordOf(this.limit - this.capacityItems);
-      if (mostMs > 0) sleepOn(patience, this.ends, CONSUMER, this.ends, CONSUMER + WORD, before, mostMs);
+      if (mostMs > 0) sleepOn(patience, this.ends, CONSUMER, this.ends, CONSUMER + WORD, this.headSeen(), mostMs);
     }
-    patience.found();
     return true;
   }
 
-  /** The same without blocking. @protected @param {number} want @param {number} timeoutMs @param {string} call */
-  async waitSpaceAsync(want, timeoutMs, call) {
+  /** The same without blocking. @protected @param {number} want @param {Patience} patience @param {string} call */
+  async waitSpaceAsync(want, patience, call) {
     if (this.turns.isDue()) await this.turns.turn();
-    const patience = new Patience().beginAsync(this.role, timeoutMs);
     for (;;) {
       if (this.ends.length === 0) this.renew();
       if (this.space(want) === want) return true;
       this.throwIfFailed(this.status, call);
       const mostMs = patience.next();
       if (mostMs < 0) return false;
-      const before = wordOf(this.limit - this.capacityItems);
-      await sleepOnAsync(patience, this.ends, CONSUMER, this.ends, CONSUMER + WORD, before, mostMs);
+      await sleepOnAsync(patience, this.ends, CONSUMER, this.ends, CONSUMER + WORD, this.headSeen(), mostMs);
       this.turns.slept();
     }
   }
+
+  /** The consumer's word when it was last looked at. Neither closed nor corrupt: the limit is its head, one capacity on.
+   *  @protected */
+  headSeen() { return wordOf(this.limit - this.capacityItems); }
 
   /**
    * Why a call found no space: OK: it is just full; ERR_CLOSED: the consumer closed; ERR_CORRUPT: the consumer's
