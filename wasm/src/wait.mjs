@@ -57,8 +57,7 @@ export function sleep(words, index, expected, timeoutMs) {
 
 /**
  * The same without blocking. Where nothing can wake it (an engine without Atomics.waitAsync, memory that is not
- * shared) it naps instead, up to 4 ms at a time; when the memory has grown meanwhile and the view fallen to length 0,
- * it returns: make the view again.
+ * shared) it naps instead, up to 4 ms at a time.
  *
  * @param {Int32Array} words
  * @param {number} index
@@ -80,7 +79,9 @@ export async function sleepAsync(words, index, expected, timeoutMs) {
     }
   }
   const end = performance.now() + timeoutMs;
-  for (let nap = 0; words.length > index && Atomics.load(words, index) === (expected | 0); nap = Math.min(nap + 1, MOST_NAP_MS)) {
+  // a memory that is not shared may grow meanwhile: its words are elsewhere then, and to be looked at again
+  const same = () => words.length !== 0 && Atomics.load(words, index) === (expected | 0);
+  for (let nap = 0; same(); nap = Math.min(nap + 1, MOST_NAP_MS)) {
     const left = end - performance.now();
     if (left <= 0) return false;
     await new Promise((resolve) => { setTimeout(resolve, Math.min(nap, left)); });
