@@ -6,3 +6,8 @@ export { Ring } from './ring.mjs';
 export { Stream } from './stream.mjs';
 export { TernError, statusName, statusText } from './status.mjs';
 export { canBlock } from './wait.mjs';
+export { Bell, lowestBit } from './bell.mjs';
+export { handleGeneration, handleIndex, packHandle, unpackHandle, writeHandle } from './handle.mjs';
+export { Pool } from './pool.mjs';
+export { Triple, TripleReader, TripleWriter } from './triple.mjs';
+export { Views } from './views.mjs';
