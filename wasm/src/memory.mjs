@@ -12,15 +12,19 @@ import { TernError } from './status.mjs';
 const hasShared = typeof SharedArrayBuffer !== 'undefined';
 const hasWasm = typeof WebAssembly !== 'undefined';
 
-/** Bytes that objects lie in: all of a buffer, of a wasm memory as it grows, or the part that a view shows. */
+/** Bytes that objects lie in: all of a buffer, of a wasm memory as it grows, or a part of one. */
 export class Memory {
   /** @param {MemorySource | Memory} source @returns {Memory} */
   static of(source) {
     return source instanceof Memory ? source : new Memory(source);
   }
 
-  /** @param {MemorySource} source */
-  constructor(source) {
+  /**
+   * @param {MemorySource} source
+   * @param {number} [from] where a part begins, bytes from the start of the source
+   * @param {number} [limit] bytes of the part; all that is there
+   */
+  constructor(source, from = 0, limit = Infinity) {
     const isWasm = hasWasm && source instanceof WebAssembly.Memory;
     const isBuffer = source instanceof ArrayBuffer || (hasShared && source instanceof SharedArrayBuffer);
     if (!isWasm && !isBuffer && !ArrayBuffer.isView(source)) {
@@ -29,7 +33,11 @@ export class Memory {
     /** What it was made from. @type {MemorySource} */
     this.source = source;
     /** Where byte 0 lies in the buffer. */
-    this.start = ArrayBuffer.isView(source) ? source.byteOffset : 0;
+    this.start = from + (ArrayBuffer.isView(source) ? source.byteOffset : 0);
+    /** @private */
+    this.from = from;
+    /** @private */
+    this.limit = limit;
     /** Whether other threads can have it. @type {boolean} */
     this.shared = hasShared && this.buffer instanceof SharedArrayBuffer;
   }
@@ -43,7 +51,18 @@ export class Memory {
   }
 
   /** Bytes at this moment. */
-  get size() { return ArrayBuffer.isView(this.source) ? this.source.byteLength : this.buffer.byteLength; }
+  get size() {
+    const whole = ArrayBuffer.isView(this.source) ? this.source.byteLength : this.buffer.byteLength;
+    return Math.min(whole - this.from, this.limit);
+  }
+
+  /**
+   * A part of it, which goes along when the memory grows, and beyond which an object in it can't reach.
+   *
+   * @param {number} offset bytes from the start of the memory
+   * @param {number} bytes of the part
+   */
+  part(offset, bytes) { return new Memory(this.source, this.from + offset, Math.min(bytes, this.size - offset)); }
 
   /**
    * Where an object may lie, or an error that says why not.
