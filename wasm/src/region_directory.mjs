@@ -349,8 +349,9 @@ export function claim(table, reference, name, type, sizeBytes, alignment) {
  */
 export function publish(table, object, isFormatted) {
   const at = table.entry(object.index);
-  const offset = Number.isSafeInteger(object.offsetBytes) ? object.offsetBytes : 0;
-  table.storeLong(at + REGION_ENTRY.offsetBytes, BigInt(offset));
+  // there already, but for what a peer wrote meanwhile; of a lost name it may be no offset at all
+  const isNumber = Number.isSafeInteger(object.offsetBytes);
+  if (isNumber) table.storeLong(at + REGION_ENTRY.offsetBytes, BigInt(object.offsetBytes));
   // [REGION-2]: the formatted object, its place and size before READY
   table.store(at + REGION_ENTRY.state, isFormatted ? ENTRY_READY : ENTRY_FAILED);
   Atomics.notify(table.words, (at + REGION_ENTRY.state) >>> 2);

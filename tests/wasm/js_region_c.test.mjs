@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// js_region_c.test.mjs: random orders given to three regions, whose peers are C's, the package's, and some of each:
+// every answer and every byte of header, directory and peer table must be the same, also after words have been
+// damaged. TERN_LONG=1: 50 times as many; TERN_SEED=n: that one alone.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { ROLE_CONSUMER, ROLE_PRODUCER, TYPE_RING } from '../../wasm/src/layout.mjs';
+import { openEnd } from '../../wasm/src/open.mjs';
+import { check } from '../../wasm/src/status.mjs';
+import { Heap, instantiate, loadModule, newMemory } from './instance.mjs';
+import { CPeer, JsPeer, Random, attempt, firstDifference, tableBytes } from './region_actors.mjs';
+
+const SIZES = { maxObjects: 6, maxPeers: 3 };
+const HANDLES = 5;
+const SIZE = 256 + 6 * 128 + 3 * 512 + 6000;
+const GUARD = 256;
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'a name of thirty-one bytes, yes!'.slice(0, 31), 'g', 'h'];
+const RING = { itemBytes: 8, capacity: 16, flags: 1 };
+const OTHER_RING = { itemBytes: 8, capacity: 32, flags: 1 };
+const ROUNDS = process.env.TERN_LONG ? 5000 : 100;
+const OPERATIONS = 80;
+
+const module = loadModule('threads');
+const memory = newMemory('threads');
+const heap = new Heap(module, memory);
+const tern = instantiate(module, memory, heap.place());
+const world = { tern, memory, heap };
+
+const ringDesc = ({ itemBytes, capacity, flags }) => {
+  const at = heap.take(12);
+  new Uint32Array(memory.buffer, at, 3).set([itemBytes, capacity, flags]);
+  return at;
+};
+const descs = new Map([[RING, ringDesc(RING)], [OTHER_RING, ringDesc(OTHER_RING)]]);
+const ringInfo = heap.take(256);
+
+/** C's ring as a type for the package's open: what is tested here is the region, not a ring. */
+const ringType = {
+  kind: 'ring', type: TYPE_RING, isPaged: () => false,
+  size: (desc) => tern.tern_ring_size(descs.get(desc)),
+  format(part, desc) { check(tern.tern_ring_format(part.start, part.size, descs.get(desc)), 'format'); },
+  matches(part, desc) {
+    check(tern.tern_ring_inspect(ringInfo, part.start, part.size), 'inspect');
+    const total = new DataView(memory.buffer).getBigUint64(part.start + 8 + 16, true);
+    return Number(total) === tern.tern_ring_size(descs.get(desc));
+  },
+};
+
+// ---- Ends of rings by both --------------------------------------------------------------------------------------
+
+const ENDS = ['producer', 'consumer'];
+
+const openC = (peer, view, end, name, desc) =>
+  tern[`tern_ring_open_${end}`](view, peer.view, peer.string(name), desc ? descs.get(desc) : 0);
+
+const attachC = (view, end) => (part) => {
+  check(tern[`tern_ring_attach_${end}`](view, part.start, part.size), 'attach');
+  return { role: null, recovery: null };
+};
+
+function openJs(peer, view, end, name, desc) {
+  const which = end === 'producer' ? ROLE_PRODUCER : ROLE_CONSUMER;
+  const { status, result } = attempt(() => openEnd(peer.region, ringType, name, desc, which, end, attachC(view, end),
+    { readyTimeoutMs: 0 }));
+  return { status, result };
+}
+
+// ---- A region with its peers -------------------------------------------------------------------------------------
+
+class Twin {
+  constructor(name, kindOf) {
+    this.name = name;
+    this.kindOf = kindOf;
+    this.guard = heap.take(GUARD);
+    this.at = heap.take(SIZE);
+    this.guardBehind = heap.take(GUARD);
+    this.pairs = Array.from({ length: HANDLES }, () =>
+      [new CPeer(world, this.at, SIZE), new JsPeer({ memory: new Uint8Array(memory.buffer, 0, this.at + SIZE) }, this.at)]);
+    this.views = Array.from({ length: HANDLES * 2 }, () => heap.take(tern.test_sizeof_producer()));
+    this.desc = heap.take(24, 8);
+  }
+
+  begin(random) {
+    new Uint8Array(memory.buffer, this.at, SIZE).fill(0);
+    new Uint8Array(memory.buffer, this.guard, GUARD).fill(0x5a);
+    new Uint8Array(memory.buffer, this.guardBehind, GUARD).fill(0xa5);
+    const data = new DataView(memory.buffer);
+    data.setBigUint64(this.desc, 0n, true);
+    [SIZES.maxObjects, SIZES.maxPeers, 0].forEach((value, i) => data.setUint32(this.desc + 8 + 4 * i, value, true));
+    assert.equal(tern.tern_region_format(this.at, SIZE, this.desc), 0);
+    this.peers = this.pairs.map((pair) => pair[this.kindOf(random)]);
+    this.isAttached = this.peers.map(() => false);
+    this.claims = [];
+    this.ends = this.views.map(() => null);
+  }
+
+  isWhole() {
+    return new Uint8Array(memory.buffer, this.guard, GUARD).every((byte) => byte === 0x5a)
+      && new Uint8Array(memory.buffer, this.guardBehind, GUARD).every((byte) => byte === 0xa5);
+  }
+
+  /** Do what the order says; the answer, to be compared. */
+  obey({ verb, handle, name, type, size, choice, isFormatted, end, desc, word, value, domain }) {
+    const peer = this.peers[handle];
+    if (verb === 'damage') {
+      new DataView(memory.buffer).setUint32(this.at + word, value, true);
+      return null;
+    }
+    if (verb === 'attach') {
+      if (this.isAttached[handle]) return null;
+      const status = peer.attach({ domain });
+      this.isAttached[handle] = status === 0;
+      return { status, number: status === 0 ? peer.number : 0 };
+    }
+    if (!this.isAttached[handle]) return null;
+    switch (verb) {
+      case 'detach':
+        peer.detach();
+        this.isAttached[handle] = false;
+        this.ends = this.ends.map((held) => (held?.handle === handle ? null : held));
+        this.claims = this.claims.filter((claim) => claim.handle !== handle);
+        return null;
+      case 'claim': {
+        const { claimed, ...answer } = peer.claim(name, type, size);
+        if (claimed) this.claims.push({ handle, claimed });
+        return answer;
+      }
+      case 'publish': {
+        const own = this.claims.filter((claim) => claim.handle === handle);
+        if (own.length === 0) return null;
+        const claim = own[choice % own.length];
+        this.claims = this.claims.filter((other) => other !== claim);
+        peer.publish(claim.claimed, isFormatted);
+        return null;
+      }
+      case 'find': return peer.find(name, type === 9 ? 0 : type);
+      case 'evict': return peer.evict(choice);
+      case 'recover': return peer.recover();
+      case 'open': return this.open(peer, handle, end, name, desc);
+      case 'close': return this.close(peer, handle, end);
+      default: return assert.fail(verb);
+    }
+  }
+
+  open(peer, handle, end, name, desc) {
+    const slot = handle * 2 + ENDS.indexOf(end);
+    if (this.ends[slot]) return null;
+    const opened = peer instanceof CPeer ? { status: openC(peer, this.views[slot], end, name, desc) }
+      : openJs(peer, this.views[slot], end, name, desc);
+    if (opened.status === 0) this.ends[slot] = { handle, ...opened };
+    return opened.status;
+  }
+
+  close(peer, handle, end) {
+    const slot = handle * 2 + ENDS.indexOf(end);
+    const held = this.ends[slot];
+    this.ends[slot] = null;
+    if (!held) return false;
+    if (peer instanceof CPeer) tern[`tern_ring_detach_${end}`](this.views[slot]);
+    else held.result.role.release();
+    return true;
+  }
+
+  /** What each side says of it. */
+  looks() {
+    return this.pairs.at(-1).map((peer) => {
+      if (peer.look() !== 0) return null;
+      const roles = Array.from({ length: SIZES.maxObjects }, (_, index) => peer.roles(index));
+      return { objects: peer.objects(), peers: peer.peers(), roles };
+    });
+  }
+}
+
+// ---- Orders ------------------------------------------------------------------------------------------------------
+
+const VERBS = ['attach', 'attach', 'attach', 'detach', 'claim', 'claim', 'publish', 'publish', 'publish', 'find', 'evict',
+  'recover', 'open', 'open', 'open', 'close'];
+const TABLE_BYTES = 256 + SIZES.maxObjects * 128 + SIZES.maxPeers * 512;
+
+const newOrder = (random) => ({
+  verb: random.of(VERBS),
+  handle: random.below(HANDLES - 1),   // the last one is for looks
+  name: random.of(NAMES),
+  type: random.of([1, 1, 1, 2, 9]),
+  size: random.of([1, 128, 129, 1000, 3000]),
+  choice: random.below(SIZES.maxPeers + 2),
+  isFormatted: random.below(4) !== 0,
+  end: random.of(ENDS),
+  desc: random.of([undefined, RING, RING, OTHER_RING]),
+  domain: random.of(['worker', 'main', 'server']),
+});
+
+/** A word of the table that a liar has written: anywhere but in pads, and in what is compared as a pool's. */
+function newDamage(random) {
+  const value = random.of([0, 1, 2, 3, 7, 0xffff, 0x10001, 0x10002, 0x20001, 0x80000000, 0xffffffff, random.next()]);
+  const place = random.below(3);
+  let word = 128 + 4 * random.below(6);
+  if (place === 1) word = 256 + 128 * random.below(SIZES.maxObjects) + 4 * random.below(19);
+  if (place === 2) word = 256 + 128 * SIZES.maxObjects + 512 * random.below(SIZES.maxPeers) + 4 * random.of([0, 0, 2, 3, 10]);
+  return { verb: 'damage', word, value };
+}
+
+const twins = [new Twin('C', () => 0), new Twin('JavaScript', () => 1), new Twin('both', (random) => random.below(2))];
+
+function runRound(seed, damages, tally) {
+  const random = new Random(seed);
+  const mix = new Random(seed ^ 0x5bd1e995);
+  for (const twin of twins) twin.begin(mix);
+  for (let i = 0; i < OPERATIONS; i++) {
+    const order = damages && random.below(6) === 0 ? newDamage(random) : newOrder(random);
+    const where = () => `seed ${seed}, order ${i}: ${JSON.stringify(order)}`;
+    const answers = twins.map((twin) => twin.obey(order));
+    for (const j of [1, 2]) assert.deepEqual(answers[j], answers[0], `${twins[j].name}, ${where()}`);
+    const bytes = twins.map((twin) => tableBytes(memory, twin.at, SIZES));
+    for (const j of [1, 2]) {
+      const at = firstDifference(bytes[j], bytes[0]);
+      assert.equal(at, -1, `${twins[j].name}: the byte at ${at} of ${TABLE_BYTES} is another, ${where()}`);
+    }
+    for (const twin of twins) assert.ok(twin.isWhole(), `${twin.name}: written beside the region, ${where()}`);
+    const [byC, byJs] = twins[2].looks();
+    assert.deepEqual(byJs, byC, `looks, ${where()}`);
+    const status = answers[0]?.status ?? answers[0];
+    if (answers[0] !== null) tally.add(`${order.verb} ${typeof status === 'number' ? status : ''}`.trim());
+  }
+}
+
+for (const damages of [false, true]) {
+  test(`C and JavaScript do the same with a region, ${damages ? 'whose words are damaged' : 'in good order'}`, (t) => {
+    const tally = new Set();
+    const seeds = process.env.TERN_SEED ? [Number(process.env.TERN_SEED)]
+      : Array.from({ length: ROUNDS }, (_, i) => i * 2654435761 + 12345 >>> 0);
+    for (const seed of seeds) runRound(seed, damages, tally);
+    t.diagnostic([...tally].sort().join(', '));
+    if (process.env.TERN_SEED) return;
+    // what must have happened in so many rounds: found, NOT_READY, MISMATCH, NOT_FOUND, EXISTS, FULL, BUSY, PEER_DEAD
+    const expected = ['claim 0', 'claim -12', 'claim -14', 'claim -7', 'find 0', 'find -4', 'find -7', 'find -13',
+      'find -14', 'find -19', 'open 0', 'open -4', 'open -7', 'open -13', 'open -14', 'open -17', 'open -19', 'evict 0',
+      'evict -1', 'evict -13', 'attach 0', 'attach -14', ...damages ? ['claim -6', 'find -6', 'open -6'] : []];
+    assert.deepEqual(expected.filter((outcome) => !tally.has(outcome)), []);
+  });
+}
