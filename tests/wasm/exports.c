@@ -51,3 +51,12 @@ uint32_t test_stack_address(void)
 
 NUMBER("test_sleeps", sleeps)
 NUMBER("test_wakes", wakes)
+
+/* Uses some 128 bytes of stack for each level, all of them. */
+EXPORT("test_recurse") uint32_t test_recurse(uint32_t levels);
+uint32_t test_recurse(uint32_t levels)
+{
+    volatile uint8_t used[128];
+    for (uint32_t i = 0; i < sizeof used; i++) used[i] = (uint8_t)(i + levels);
+    return (levels == 0 ? 0 : test_recurse(levels - 1)) + used[levels % sizeof used];
+}
