@@ -103,13 +103,13 @@ export class RingProducer extends End {
    *   waitable ring), TERN_ERR_PEER_DEAD (the consumer died and has no successor), TERN_ERR_STATE (the region was closed)
    */
   async pushAsync(items, timeoutMs = Infinity) {
-    const turn = takeTurns();
-    if (turn) await turn;
     for (let pushed = 0; ;) {
       pushed += this.tryPush(pushed === 0 ? items : items.subarray(pushed * this.sizeBytes));
-      if (pushed * this.sizeBytes === items.length) return;
+      if (pushed * this.sizeBytes === items.length) break;
       await this.sleep(`push to '${this.name}'`, timeoutMs);
     }
+    const turn = takeTurns();
+    if (turn) await turn;
   }
 }
 
@@ -140,13 +140,14 @@ export class RingConsumer extends End {
    *   TERN_ERR_CLOSED only after the last item
    */
   async popAsync(items, timeoutMs = Infinity) {
-    const turn = takeTurns();
-    if (turn) await turn;
     let count = this.tryPop(items);
     if (count === 0) {
       await this.sleep(`pop from '${this.name}'`, timeoutMs);
       count = this.tryPop(items);
       if (count === 0) throw new TernError(STATUS.ERR_CORRUPT, `pop from '${this.name}': the producer took an item back`);
+    } else {
+      const turn = takeTurns();
+      if (turn) await turn;
     }
     return count;
   }
@@ -243,9 +244,15 @@ export class TripleReader extends TripleEnd {
    *   closed)
    */
   async nextFrame(timeoutMs = Infinity) {
-    const turn = takeTurns();
-    if (turn) await turn;
-    while (!this.update()) await this.sleep(`wait for a frame of '${this.name}'`, timeoutMs);
+    if (this.update()) {
+      const turn = takeTurns();
+      if (turn) {
+        await turn;
+        this.update();       // what came meanwhile is newer
+      }
+    } else {
+      do await this.sleep(`wait for a frame of '${this.name}'`, timeoutMs); while (!this.update());
+    }
     return /** @type {Uint8Array} */ (this.front);
   }
 
