@@ -246,10 +246,7 @@ export class TripleReader extends TripleEnd {
   async nextFrame(timeoutMs = Infinity) {
     if (this.update()) {
       const turn = takeTurns();
-      if (turn) {
-        await turn;
-        this.update();       // what came meanwhile is newer
-      }
+      if (turn) await turn;
     } else {
       do await this.sleep(`wait for a frame of '${this.name}'`, timeoutMs); while (!this.update());
     }

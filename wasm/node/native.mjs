@@ -57,7 +57,8 @@ function load() {
   try {
     native = createRequire(import.meta.url)(path);
   } catch (error) {
-    throw new TernError(STATUS.ERR_UNSUPPORTED, `the addon could not be loaded: ${/** @type {Error} */ (error).message}; `
+    const [why] = /** @type {Error} */ (error).message.split('\n');
+    throw new TernError(STATUS.ERR_UNSUPPORTED, `the addon could not be loaded: ${why}; `
       + 'build tern.node as docs/node.md says, beside wasm/node/index.mjs or where TERN_NODE_ADDON points to');
   }
   if (native.layoutHash !== LAYOUT_HASH) {
