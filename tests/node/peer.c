@@ -13,6 +13,7 @@
  *
  * It says "ready" when its end is open, and in the end one line of JSON. Items are 8 bytes: numbers from 0. The words
  * of a frame follow from its number, so that each of them tells whether it is torn. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +133,9 @@ static int echo_items(const char *name)
     to.spin_checks = from.spin_checks = 0;
     ready();
     while (status == TERN_OK && (status = tern_ring_pop_wait(&to, &item, TERN_WAIT_FOREVER)) == TERN_OK) {
-        do status = tern_ring_inspect(&info, ring.memory, (size_t)ring.size_bytes);
-        while (status == TERN_OK && !info.consumer_asleep);
+        while ((status = tern_ring_inspect(&info, ring.memory, (size_t)ring.size_bytes)) == TERN_OK
+               && !info.consumer_asleep)
+            sched_yield();
         if (status == TERN_OK) status = tern_ring_push_wait(&from, &item, TERN_WAIT_FOREVER);
         count += info.consumer_asleep;
     }

@@ -41,33 +41,35 @@ static void end_handle_is_garbage(napi_env env, void *data, void *hint)
     addon_end_release((struct addon_end *)data);
 }
 
+/* A thread that only waits for somebody sleeps at once: its answer has a longer way than a wake anyhow. And it may,
+ * whatever the domain: it is not the thread that must not block. */
 static tern_status end_attach(struct addon_end *end, const char *name, const tern_ring_desc *ring)
 {
     tern_region *region = &end->region->view;
-    const tern_triple_desc triple = { ring->item_size_bytes };
-    /* a thread that only waits for somebody sleeps at once: its answer has a longer way than a wake anyhow */
+    const tern_triple_desc frame = { ring->item_size_bytes };
+    const tern_triple_desc *triple = ring->item_size_bytes ? &frame : NULL;
+    tern_status status;
+    if (ring->item_size_bytes == 0) ring = NULL;
     switch (end->kind) {
-    case ADDON_RING_PRODUCER: {
-        tern_status status = tern_ring_open_producer(&end->as.producer, region, name, ring->item_size_bytes ? ring : NULL);
+    case ADDON_RING_PRODUCER:
+        status = tern_ring_open_producer(&end->as.producer, region, name, ring);
         end->as.producer.spin_checks = 0;
         end->as.producer.may_block = true;
         return status;
-    }
-    case ADDON_RING_CONSUMER: {
-        tern_status status = tern_ring_open_consumer(&end->as.consumer, region, name, ring->item_size_bytes ? ring : NULL);
+    case ADDON_RING_CONSUMER:
+        status = tern_ring_open_consumer(&end->as.consumer, region, name, ring);
         end->as.consumer.spin_checks = 0;
         end->as.consumer.may_block = true;
         return status;
-    }
     case ADDON_TRIPLE_WRITER:
-        return tern_triple_open_writer(&end->as.writer, region, name, ring->item_size_bytes ? &triple : NULL);
-    case ADDON_TRIPLE_READER: {
-        tern_status status = tern_triple_open_reader(&end->as.reader, region, name, ring->item_size_bytes ? &triple : NULL);
+        return tern_triple_open_writer(&end->as.writer, region, name, triple);
+    case ADDON_TRIPLE_READER:
+        status = tern_triple_open_reader(&end->as.reader, region, name, triple);
         end->as.reader.spin_checks = 0;
         end->as.reader.may_block = true;
         return status;
-    }
-    default: return TERN_ERR_ARGUMENT;
+    default:
+        return TERN_ERR_ARGUMENT;
     }
 }
 
@@ -218,7 +220,8 @@ napi_value addon_end_describe(napi_env env, napi_callback_info info)
         recovery = &end->as.reader.recovery;
         break;
     }
-    if (napi_create_object(env, &object) != napi_ok || napi_get_boolean(env, may_wait, &waitable) != napi_ok) return NULL;
+    if (napi_create_object(env, &object) != napi_ok || napi_get_boolean(env, may_wait, &waitable) != napi_ok)
+        return NULL;
     addon_set_number(env, object, "sizeBytes", size_bytes);
     addon_set_number(env, object, "capacity", capacity);
     addon_set(env, object, "waitable", waitable);

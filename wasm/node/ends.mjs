@@ -8,8 +8,12 @@ import { TernError, statusName } from '../src/status.mjs';
 import { answered, given, milliseconds, native } from './native.mjs';
 
 /** @typedef {import('./native.mjs').Handle} Handle */
-/** @typedef {{ itemSizeBytes: number, capacityItems?: number, waitable?: boolean, sequenced?: boolean }} RingDescription
- *  What to make: a capacity of 1,024 without, rounded up to a power of two; waitable without. */
+/** What to make.
+ *  @typedef {object} RingDescription
+ *  @property {number} itemSizeBytes
+ *  @property {number} [capacityItems] 1,024 without; rounded up to a power of two
+ *  @property {boolean} [waitable] true without
+ *  @property {boolean} [sequenced] docs/ring.md, "Two layouts" */
 
 const WAITABLE = 1, SEQUENCED = 2;
 const PRODUCER = 0, CONSUMER = 1, WRITER = 2, READER = 3;
@@ -99,8 +103,9 @@ export class RingProducer extends End {
    *
    * @param {Uint8Array} items a multiple of sizeBytes; they must not change before the promise is fulfilled
    * @param {number} [timeoutMs] of each wait, milliseconds; Infinity without
-   * @returns {Promise<void>} rejects with TERN_ERR_TIMEOUT, TERN_ERR_CLOSED, TERN_ERR_CORRUPT, TERN_ERR_UNSUPPORTED (no
-   *   waitable ring), TERN_ERR_PEER_DEAD (the consumer died and has no successor), TERN_ERR_STATE (the region was closed)
+   * @returns {Promise<void>} rejects with TERN_ERR_TIMEOUT, TERN_ERR_CLOSED, TERN_ERR_CORRUPT, TERN_ERR_UNSUPPORTED
+   *   (no waitable ring), TERN_ERR_PEER_DEAD (the consumer died and has no successor), TERN_ERR_STATE (the region was
+   *   closed); what went in before stays in
    */
   async pushAsync(items, timeoutMs = Infinity) {
     for (let pushed = 0; ;) {
@@ -144,7 +149,9 @@ export class RingConsumer extends End {
     if (count === 0) {
       await this.sleep(`pop from '${this.name}'`, timeoutMs);
       count = this.tryPop(items);
-      if (count === 0) throw new TernError(STATUS.ERR_CORRUPT, `pop from '${this.name}': the producer took an item back`);
+      if (count === 0) {
+        throw new TernError(STATUS.ERR_CORRUPT, `pop from '${this.name}': the producer took an item back`);
+      }
     } else {
       const turn = takeTurns();
       if (turn) await turn;

@@ -29,7 +29,8 @@ import { TernError } from '../src/status.mjs';
  *  @property {(region: Handle) => number} check
  *  @property {(region: Handle) => Promise<void> | number} close
  *  @property {(name: string) => number} unlink
- *  @property {(region: Handle, offset: number, expected: number, timeoutMs: number) => Promise<number> | number} waitWord
+ *  @property {(region: Handle, offset: number, expected: number,
+ *    timeoutMs: number) => Promise<number> | number} waitWord
  *  @property {(region: Handle, offset: number) => number} wakeWord
  *  @property {(end: Handle, timeoutMs: number) => Promise<number> | number} waitEnd
  *  @property {(region: Handle, kind: number, name: string, sizeBytes: number, capacity: number,

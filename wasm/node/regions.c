@@ -123,7 +123,8 @@ static tern_status region_open(struct addon_region *region, const char *name, ui
     tern_status status = TERN_ERR_ARGUMENT;
     if (way == REGION_LOOK) return region_look(region, name);
     if (way == REGION_JOIN) status = tern_shm_open(&region->view, name, &attach);
-    else if (size_bytes > 0 && size_bytes < 9e15) status = tern_shm_create(&region->view, name, (size_t)size_bytes, desc);
+    else if (size_bytes > 0 && size_bytes < 9e15)
+        status = tern_shm_create(&region->view, name, (size_t)size_bytes, desc);
     if (status == TERN_OK) region->memory = (unsigned char *)(void *)region->view.shared;
     return status;
 }

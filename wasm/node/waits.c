@@ -277,8 +277,9 @@ napi_value addon_wait_word(napi_env env, napi_callback_info info)
     if (!addon_arguments(env, info, 4, arguments)) return NULL;
     what.word = wait_word(env, arguments[0], arguments[1], &region, &status);
     if (!what.word) return status == TERN_OK ? NULL : addon_number(env, status);
-    if (!addon_double(env, arguments[3], &timeout_ms) || napi_get_value_int32(env, arguments[2], &expected) != napi_ok) {
-        napi_throw_type_error(env, NULL, "numbers are needed");
+    if (!addon_double(env, arguments[3], &timeout_ms)) return NULL;
+    if (napi_get_value_int32(env, arguments[2], &expected) != napi_ok) {
+        napi_throw_type_error(env, NULL, "a number is needed");
         return NULL;
     }
     what.expected = (uint32_t)expected;
