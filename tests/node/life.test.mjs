@@ -103,6 +103,10 @@ test('close() detaches, ends waits with a reason, and frees the ends', HANG, asy
   const closed = other.close();
   assert.equal(other.close(), closed);
   assert.deepEqual([other.buffer.byteLength, bytes.length], [0, 0]);
+  let told = 0;
+  for (const wait of waits) wait.then(() => { told++; });
+  await new Promise(setImmediate);
+  assert.equal(told, waits.length, 'at once, before their threads have come back');
   await Promise.all(waits);
   await closed;
   assert.equal(region.peers().length, 1);

@@ -117,6 +117,25 @@ test('hundreds of waits at once leave Node\'s own threads alone', HANG, async (t
   assert.equal(ends.filter((end) => end === 'TERN_ERR_FULL').length, 6);
 });
 
+test('what is always there does not keep timers from ticking', HANG, async (t) => {
+  const region = newRegion(t);
+  const producer = region.ringProducer('items', RING), consumer = region.ringConsumer('items');
+  const writer = region.tripleWriter('frames', { bufferSizeBytes: 64 }), reader = region.tripleReader('frames');
+  const bytes = new Uint8Array(8);
+  const steps = {
+    async pop() { producer.tryPush(bytes); await consumer.popAsync(bytes); },
+    async push() { await producer.pushAsync(bytes); consumer.tryPop(bytes); },
+    async frame() { writer.publish(); await reader.nextFrame(); },
+  };
+  for (const [name, step] of Object.entries(steps)) {
+    let ticks = 0;
+    const timer = setInterval(() => { ticks++; }, 1);
+    for (let n = 0; n < 1_000_000 && ticks < 3; n++) await step();
+    clearInterval(timer);
+    assert.ok(ticks >= 3, name);
+  }
+});
+
 test('a native consumer is killed: a Node producer that waits for room is told', HANG, async (t) => {
   const region = newRegion(t);
   const producer = region.ringProducer('echo.to', RING);
