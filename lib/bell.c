@@ -144,7 +144,7 @@ void tern__bell_ring_all(const tern_bell *bell)
 /* What a dead collector had taken is gone, so every source rings once. */
 tern_status tern__bell_take_end(tern_bell *bell)
 {
-    if (!bell->role.take) return TERN_OK;
+    if (TERN__MODULE || !bell->role.take) return TERN_OK;
     tern_status status = bell->role.take(&bell->role, &bell->recovery);
     if (status == TERN_OK && bell->recovery.outcome != TERN_RECOVERY_CLEAN) tern__bell_ring_all(bell);
     return status;
@@ -228,7 +228,7 @@ static tern_status bell_sleep(tern_bell *bell, struct tern__patience *patience)
 
 static tern_status bell_wait_ringing(tern_bell *bell, struct tern__patience *patience)
 {
-    tern_status slept = TERN_OK;
+    tern_status slept = TERN__SLEPT;
     for (;;) {
         /* relaxed: no data is touched on the strength of it; collect has the acquire */
         if (tern_a32_load_relaxed(&bell->shared->root.word) & bell->root_mask) return TERN_OK;

@@ -120,6 +120,14 @@ struct tern__patience {
     bool watched;                 /* it slept for a while: time to see whether the other end lives */
 };
 
+/* What a wait that found nothing answers before it has tried to sleep; TERN_OK: nothing, it tries. Without threads
+ * nobody changes what it waits for, so it neither sleeps nor spins. */
+#if defined(__wasm__) && !defined(__wasm_atomics__)
+#  define TERN__SLEPT TERN_ERR_UNSUPPORTED
+#else
+#  define TERN__SLEPT TERN_OK
+#endif
+
 /* So long sleeps, at most, who can see whether the other end lives; so long after its death, and the
  * time that a wake takes, he says so. */
 static const uint64_t tern__watch_ns = 20000000;
@@ -166,7 +174,8 @@ TERN_INLINE tern_status tern__patience_left(struct tern__patience *patience, uin
 TERN_INLINE tern_status tern__patience_sleep(struct tern__patience *patience, tern_a32 *word, uint32_t expected,
                                              uint64_t left_ns)
 {
-    if (!patience->role->other_is_dead || left_ns <= tern__watch_ns) return tern_word_wait(word, expected, left_ns);
+    if (TERN__MODULE || !patience->role->other_is_dead || left_ns <= tern__watch_ns)
+        return tern_word_wait(word, expected, left_ns);
     tern_status status = tern_word_wait(word, expected, tern__watch_ns);
     if (status != TERN_ERR_TIMEOUT) return status;
 #if defined(__wasm__)

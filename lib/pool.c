@@ -190,7 +190,7 @@ tern_status tern_pool_alloc(tern_pool *pool, tern_handle *handle, void **item)
     uint32_t index;
     *handle = tern_handle_null();
     *item = NULL;
-    if (TERN_UNLIKELY(pool->peers)) return pool_alloc_held(pool, handle, item);
+    if (!TERN__MODULE && TERN_UNLIKELY(pool->peers)) return pool_alloc_held(pool, handle, item);
     tern_status status = tern__pool_take(pool, &index, NULL);
     return status == TERN_OK ? pool_make(pool, index, NULL, handle, item) : status;
 }
@@ -222,7 +222,8 @@ TERN_INLINE tern_status pool_end_life(const tern_pool *pool, tern_handle handle,
 
 tern_status tern_pool_free(tern_pool *pool, tern_handle handle)
 {
-    if (TERN_UNLIKELY(handle.index >= pool->counted_slots)) return tern__pool_free_held(pool, handle);
+    if (TERN_UNLIKELY(handle.index >= pool->counted_slots))
+        return TERN__MODULE ? TERN_ERR_STALE : tern__pool_free_held(pool, handle);
     tern_status status = pool_end_life(pool, handle, 0);
     if (status != TERN_OK) return status;
     return tern__pool_recycle(pool, handle.index, handle.generation + 1);

@@ -83,7 +83,7 @@ static tern_status ring_sleep_on(struct tern_ring_end *peer, tern_a32 *word, uin
     }
     /* relaxed: ordered by the compare-exchange above */
     if (tern_a32_load_relaxed(&peer->closed)) return TERN_OK;
-    if (!tern_a32_load_relaxed(&peer->asymmetric)) 
+    if (TERN__MODULE || !tern_a32_load_relaxed(&peer->asymmetric))   /* relaxed: as above */
         return tern__patience_sleep(patience, word, before | TERN__RING_SLEEP, left_ns);
     return ring_sleep_asymmetric(peer, word, before | TERN__RING_SLEEP, left_ns, patience);
 }
@@ -96,7 +96,7 @@ static tern_status ring_may_wait(bool waitable, bool may_block)
 
 tern_status tern__ring_wait_space(tern_ring_producer *p, uint32_t want, struct tern__patience *patience)
 {
-    tern_status slept = TERN_OK;
+    tern_status slept = TERN__SLEPT;
     tern_status status = ring_may_wait(p->waitable, p->may_block);
     if (status != TERN_OK) return status;
     for (;;) {
@@ -112,7 +112,7 @@ tern_status tern__ring_wait_space(tern_ring_producer *p, uint32_t want, struct t
 
 tern_status tern__ring_wait_items(tern_ring_consumer *c, struct tern__patience *patience)
 {
-    tern_status slept = TERN_OK;
+    tern_status slept = TERN__SLEPT;
     tern_status status = ring_may_wait(c->waitable, c->may_block);
     if (status != TERN_OK) return status;
     for (;;) {

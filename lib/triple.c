@@ -271,7 +271,7 @@ static tern_status triple_sleep(tern_triple_reader *r, struct tern__patience *pa
 
 static tern_status triple_wait_newer(tern_triple_reader *r, struct tern__patience *patience)
 {
-    tern_status slept = TERN_OK;
+    tern_status slept = TERN__SLEPT;
     for (;;) {
         if (triple_sees_newer(r)) return TERN_OK;
         tern_status status = tern_triple_reader_status(r);

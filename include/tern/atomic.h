@@ -267,6 +267,8 @@ TERN_INLINE void tern_cpu_relax(void)
     __builtin_ia32_pause();
 #elif defined(__aarch64__) || defined(__arm__)
     __asm__ __volatile__("yield");
+#elif defined(__wasm__)
+    __asm__ __volatile__("");   /* no instruction for it; a loop of these takes time all the same */
 #endif
 }
 

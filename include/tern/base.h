@@ -64,6 +64,22 @@
 #  define tern__memcmp memcmp
 #endif
 
+/* What wasm has not: then the code for it is left out. A prefetch; the barrier that other processes feel, with
+ * which an end could publish by plain stores (ring_publish.h). */
+#if defined(__wasm__)
+#  define TERN__HAS_PREFETCH 0
+#  define TERN__HAS_BARRIER 0
+#else
+#  define TERN__HAS_PREFETCH 1
+#  define TERN__HAS_BARRIER 1
+#endif
+
+/* 1: for a module that JavaScript calls (wasm/exports_cold.c): no view is opened in a region and no end is a native
+ * program's, and the code for both is left out. */
+#ifndef TERN__MODULE
+#  define TERN__MODULE 0
+#endif
+
 /* A caller's mistake. On with -DTERN_DEBUG=1, whatever NDEBUG says. Bytes that a
  * peer could have written are never asserted: they give TERN_ERR_CORRUPT. */
 #ifndef TERN_ASSERT

@@ -362,12 +362,14 @@ TERN_INLINE uint32_t tern__bell_find_leaf(const tern_a32 *leaves, uint32_t leaf,
     /* relaxed, all of these: a mark whose root bit we cleared happened before that (BELL-1), so this
      * look sees it unless we have taken it since; the root bit of any other mark is still to come */
     if (leaf < end && tern_a32_load_relaxed(&leaves[leaf]) != 0) return leaf;
+#if !defined(__OPTIMIZE_SIZE__)
     for (; end - leaf >= 4; leaf += 4) {   /* mostly empty: four at a time */
         /* relaxed: as above */
         uint32_t low = tern_a32_load_relaxed(&leaves[leaf]) | tern_a32_load_relaxed(&leaves[leaf + 1]);
         uint32_t high = tern_a32_load_relaxed(&leaves[leaf + 2]) | tern_a32_load_relaxed(&leaves[leaf + 3]);
         if (low | high) break;
     }
+#endif
     while (leaf < end && tern_a32_load_relaxed(&leaves[leaf]) == 0) leaf++; /* relaxed: as above */
     return leaf;
 }

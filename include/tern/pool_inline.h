@@ -119,7 +119,8 @@ TERN_INLINE void *tern_pool_get(const tern_pool *pool, tern_handle handle)
  */
 TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
 {
-    if (TERN_UNLIKELY(handle.index >= pool->counted_slots)) return tern__pool_pin_held(pool, handle);
+    if (TERN_UNLIKELY(handle.index >= pool->counted_slots))
+        return TERN__MODULE ? NULL : tern__pool_pin_held(pool, handle);
     return tern__pool_pin_counted(pool, handle);
 }
 
@@ -136,8 +137,8 @@ TERN_INLINE void *tern_pool_pin(tern_pool *pool, tern_handle handle)
 TERN_INLINE void tern_pool_unpin(tern_pool *pool, tern_handle handle)
 {
     TERN_ASSERT(handle.index < pool->slots);
-    if (TERN_UNLIKELY(handle.index >= pool->counted_slots)) tern__pool_unpin_held(pool, handle);
-    else tern__pool_unpin_counted(pool, handle);
+    if (TERN_LIKELY(handle.index < pool->counted_slots)) tern__pool_unpin_counted(pool, handle);
+    else if (!TERN__MODULE) tern__pool_unpin_held(pool, handle);
 }
 
 /**

@@ -73,7 +73,7 @@ TERN_INLINE bool tern__ring_sees_asleep(struct tern_ring_end *end)
 TERN_INLINE void tern__ring_publish_items(tern_ring_producer *p, tern_a32 *word, uint32_t value)
 {
     struct tern_ring_end *end = &p->ends[0];
-    if (p->waitable && TERN_UNLIKELY(p->exchanges_left)) {
+    if (p->waitable && (!TERN__HAS_BARRIER || TERN_UNLIKELY(p->exchanges_left))) {
         p->exchanges_left = tern__ring_exchange(end, word, value, p->exchanges_left);
     } else {
         /* [RING-1] release: the items' bytes before the word.
@@ -91,7 +91,7 @@ TERN_INLINE void tern__ring_publish_head(tern_ring_consumer *c)
 {
     struct tern_ring_end *end = &c->ends[1];
     c->released = c->head;
-    if (c->waitable && TERN_UNLIKELY(c->exchanges_left)) {
+    if (c->waitable && (!TERN__HAS_BARRIER || TERN_UNLIKELY(c->exchanges_left))) {
         c->exchanges_left = tern__ring_exchange(end, &end->word, c->head << 1, c->exchanges_left);
         return;
     }

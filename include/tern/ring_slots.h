@@ -57,7 +57,7 @@ TERN_INLINE bool tern__ring_begins_line(uint32_t index, uint32_t capacity_items,
 /* The producer will fill this slot soon: have its lines here, writable, by then. */
 TERN_INLINE void tern__ring_ask_to_write(tern_ring_producer *p, uint32_t size_bytes)
 {
-    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
+    if (!TERN__HAS_PREFETCH || size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
     if (!tern__ring_begins_line(p->tail, p->capacity_items, size_bytes)) return;
     unsigned char *slot = tern__ring_slot(p->items, p->tail + p->ahead_items, p->capacity_items, size_bytes);
     for (uint32_t at = 0; at < size_bytes; at += TERN__RING_LINE_BYTES) tern_prefetch_write(slot + at);
@@ -67,7 +67,7 @@ TERN_INLINE void tern__ring_ask_to_write(tern_ring_producer *p, uint32_t size_by
  * filled: that would take the line from the producer, who is about to write it. */
 TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_bytes)
 {
-    if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
+    if (!TERN__HAS_PREFETCH || size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES) return;
     if (!tern__ring_begins_line(c->head, c->capacity_items, size_bytes)) return;
     if (c->limit - c->head <= c->ahead_items) return;
     const unsigned char *slot = tern__ring_slot(c->items, c->head + c->ahead_items, c->capacity_items, size_bytes);
@@ -78,6 +78,7 @@ TERN_INLINE void tern__ring_ask_to_read(tern_ring_consumer *c, uint32_t size_byt
 TERN_INLINE void tern__ring_ask_for(unsigned char *items, uint32_t index, uint32_t count, uint32_t capacity_items,
                                     uint32_t size_bytes, bool write)
 {
+    if (!TERN__HAS_PREFETCH) return;
     size_t end = (size_t)capacity_items * size_bytes, left = (size_t)count * size_bytes;
     size_t at = (size_t)(index & (capacity_items - 1)) * size_bytes;
     if (size_bytes > TERN__RING_AHEAD_MAX_ITEM_BYTES || left > TERN__RING_AHEAD_MAX_SPAN_BYTES) return;
@@ -97,7 +98,7 @@ TERN_INLINE void tern__ring_ask_to_write_many(tern_ring_producer *p, uint32_t co
 
 TERN_INLINE void tern__ring_ask_to_read_many(tern_ring_consumer *c, uint32_t count, uint32_t size_bytes)
 {
-    if (c->limit - c->head <= c->ahead_items) return;
+    if (!TERN__HAS_PREFETCH || c->limit - c->head <= c->ahead_items) return;
     uint32_t known = c->limit - c->head - c->ahead_items;
     tern__ring_ask_for(c->items, c->head + c->ahead_items, count < known ? count : known, c->capacity_items,
                        size_bytes, false);

@@ -78,13 +78,13 @@ typedef struct tern__role {
 /* Whether the other end was held by a peer that died, and nobody has taken it since; or ours is gone. */
 TERN_INLINE bool tern__role_other_is_dead(const tern__role *role)
 {
-    return role->other_is_dead && role->other_is_dead(role);
+    return !TERN__MODULE && role->other_is_dead && role->other_is_dead(role);
 }
 
 /* Let a successor have the end. Everything that was done with it comes before. */
 TERN_INLINE void tern__role_release(tern__role *role)
 {
-    if (role->release) role->release(role);
+    if (!TERN__MODULE && role->release) role->release(role);
 }
 
 #endif

@@ -8,14 +8,17 @@ export const STACK_BYTES = 16384;
 export const FOREVER = -1n;          // TERN_WAIT_FOREVER, an unsigned 64-bit number
 export const STATUS = { OK: 0, TIMEOUT: -10, CLOSED: -9, UNSUPPORTED: -11, DOMAIN: -21 };
 
-/** Path of a built module; $TERN_WASM is the folder that meson builds them in. */
-export function modulePath(kind) {
+/**
+ * Path of a built module, `threads` or `single`; $TERN_WASM is the folder that meson builds them in. Which: `tests` has
+ * all public functions and the tests' own, `tern` is what is shipped, `watched` tells of each access.
+ */
+export function modulePath(kind, which = 'tests') {
   const folder = process.env.TERN_WASM;
   if (!folder) throw new Error('TERN_WASM is not set: run this by `meson test -C build --suite wasm`');
-  return join(folder, `tern.${kind}.wasm`);
+  return join(folder, `${which}.${kind}.wasm`);
 }
 
-export const loadModule = (kind) => new WebAssembly.Module(readFileSync(modulePath(kind)));
+export const loadModule = (kind, which) => new WebAssembly.Module(readFileSync(modulePath(kind, which)));
 
 export const newMemory = (kind, pages = 64) =>
   new WebAssembly.Memory({ initial: pages, maximum: pages, shared: kind === 'threads' });
