@@ -5,9 +5,9 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isolationHeaders } from './src/headers.mjs';
+import { ISOLATING, isolationHeaders } from './src/headers.mjs';
 import { serve } from './serve/server.mjs';
-import { otherOriginHeaders } from './serve/other_origin.mjs';
+import { serveOtherOrigin } from './serve/other_origin.mjs';
 
 export { serve };
 
@@ -71,20 +71,32 @@ function existing(folder) {
 }
 
 /**
- * The demonstration: the whole package, since its pages import ../src, and a second origin that its page about
- * other origins loads from.
+ * The demonstration: the whole package, since its pages import ../src, and a second origin that its page about other
+ * origins loads from. That page is there with three policies: /demo/ has the one that was chosen.
  *
- * @param {import('./serve/server.mjs').ServeOptions & { otherPort?: number }} options folder is not used
- * @returns {Promise<{ url: string, other: string, close: () => Promise<void> }>} of the page with the list of pages,
- *   and of the second origin
+ * @param {Omit<import('./serve/server.mjs').ServeOptions, 'folder'> & { otherPort?: number }} options
+ * @returns {Promise<{ url: string, other: string, close: () => Promise<void> }>} url of its first page, and the second
+ *   origin
  */
-export async function serveDemo({ otherPort = 0, ...options }) {
-  const other = await serve({ folder: path.join(DEMO, 'other'), port: otherPort, host: options.host,
-    headers: otherOriginHeaders });
+export async function serveDemo({ otherPort = 0, isolation = true, coep, ...options }) {
+  const other = await serveOtherOrigin({ folder: path.join(DEMO, 'other'), port: otherPort, host: options.host });
   try {
+    const origins = [...options.origins ?? [], other.origin];
+    const chosen = isolation ? isolationHeaders({ coep, origins }) : {};
+    const without = Object.fromEntries(Object.entries(isolationHeaders({ origins }))
+      .filter(([name]) => !ISOLATING.includes(name)));
+    /** @type {Record<string, Record<string, string>>} */
+    const policies = {
+      'require-corp': isolationHeaders({ origins }), credentialless: isolationHeaders({ coep: 'credentialless', origins }),
+      without,
+    };
     const server = await serve({
-      ...options, folder: HERE, origins: [...options.origins ?? [], other.origin],
-      answers: { '/': { location: '/demo/' }, '/demo/other_origin.json': JSON.stringify({ origin: other.origin }) },
+      ...options, folder: HERE, isolation, coep, origins,
+      mounts: { ...options.mounts, ...Object.fromEntries(Object.keys(policies).map((name) => [`/${name}/`, HERE])) },
+      answers: { '/': { location: '/demo/' }, '/other_origin.json': JSON.stringify({ origin: other.origin }) },
+      // a worker script that was forgotten: the page shows how that fails
+      headers: (pathname) => (pathname.endsWith('/demo/forgotten_worker.mjs') ? without
+        : policies[pathname.split('/')[1] ?? ''] ?? chosen),
     });
     return { url: `${server.url}demo/`, other: other.origin,
       close: async () => { await Promise.all([server.close(), other.close()]); } };
@@ -100,7 +112,7 @@ async function main(argv) {
     const { help, folder, otherPort, options } = readArguments(argv);
     if (help) { process.stdout.write(USAGE); return; }
     const headers = options.isolation ? Object.entries(isolationHeaders(options)) : [];
-    const server = folder === undefined ? await serveDemo({ folder: HERE, otherPort, ...options })
+    const server = folder === undefined ? await serveDemo({ otherPort, ...options })
       : await serve({ folder, ...options });
     console.log(`${folder ?? 'the demonstration'}: ${server.url}`);
     if ('other' in server) console.log(`a second origin, for its page resources.html: ${server.other}`);

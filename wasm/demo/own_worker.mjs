@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// A worker that says it runs.
+postMessage('running');
