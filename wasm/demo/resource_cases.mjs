@@ -8,7 +8,7 @@
  * @typedef {object} Case
  * @property {string} id for tests and links
  * @property {string} title
- * @property {'img' | 'js' | 'css' | 'json' | 'page' | 'worker'} kind
+ * @property {'img' | 'js' | 'css' | 'json' | 'html' | 'worker'} kind
  * @property {string} path at the second origin; of a worker beside the page
  * @property {boolean} [cors] asked for with crossorigin="anonymous"
  * @property {string} sends what comes with it, in words and `code`
@@ -17,8 +17,8 @@
  * @property {string} [fix] what its owner or the page does about it
  */
 
-const ASK = 'Its owner sends `Cross-Origin-Resource-Policy: cross-origin`; or the page asks by `crossorigin` and its owner '
-  + 'sends CORS headers; or the page is `credentialless`.';
+const ASK = 'its owner sends `Cross-Origin-Resource-Policy: cross-origin`; or sends CORS headers, and the page asks by '
+  + '`crossorigin`; or the page is `credentialless`.';
 const BY_CORP = () => 'Its owner lets every origin embed it.';
 const BY_CORS = () => 'Its owner lets every origin read it, so it may be embedded as well.';
 
@@ -38,15 +38,16 @@ export const GROUPS = [
         sends: '`Cross-Origin-Resource-Policy: cross-origin`', loaded: BY_CORP, blocked: 'It should have come.' },
       { id: 'image-same-site', title: 'Image', kind: 'img', path: 'same-site/picture.svg',
         sends: '`Cross-Origin-Resource-Policy: same-site`', loaded: () => 'Another port is the same site.',
-        blocked: 'This page is of another site.', fix: 'Its owner sends `cross-origin` instead.' },
+        blocked: 'This page is of another site; for Chromium an address without a name is in no site.',
+        fix: 'its owner sends `cross-origin` instead.' },
       { id: 'image-same-origin', title: 'Image', kind: 'img', path: 'same-origin/picture.svg',
         sends: '`Cross-Origin-Resource-Policy: same-origin`', loaded: () => 'It should not have come.',
-        blocked: 'Its owner forbids it to every other origin, isolated or not.', fix: 'Its owner sends `cross-origin` instead.' },
+        blocked: 'Its owner forbids it to every other origin, isolated or not.', fix: 'its owner sends `cross-origin` instead.' },
       { id: 'image-cors', title: 'Image, crossorigin', kind: 'img', cors: true, path: 'cors/picture.svg',
         sends: '`Access-Control-Allow-Origin: *`', loaded: BY_CORS, blocked: 'It should have come.' },
       { id: 'image-cors-unasked', title: 'Image', kind: 'img', path: 'cors/picture.svg',
         sends: '`Access-Control-Allow-Origin: *`', loaded: unasked,
-        blocked: 'Its owner would allow it, but the page did not ask by `crossorigin`.', fix: 'Write `<img crossorigin src=…>`.' },
+        blocked: 'Its owner would allow it, but the page did not ask by `crossorigin`.', fix: 'write `<img crossorigin src=…>`.' },
       { id: 'script-silent', title: 'Script', kind: 'js', path: 'silent/script.js', sends: 'nothing', loaded: unasked,
         blocked: 'Its owner says nothing, and `require-corp` takes that for a no.', fix: ASK },
       { id: 'script-cors', title: 'Script, crossorigin', kind: 'js', cors: true, path: 'cors/script.js',
@@ -65,18 +66,18 @@ export const GROUPS = [
         loaded: () => 'Its owner lets every origin read it.', blocked: 'It should have come.' },
       { id: 'fetch-silent', title: 'JSON', kind: 'json', path: 'silent/data.json', sends: 'nothing',
         loaded: () => 'It should not have come.', blocked: 'Without CORS headers no page may read it, isolated or not.',
-        fix: 'Its owner sends `Access-Control-Allow-Origin`; or your own server fetches it.' },
+        fix: 'its owner sends `Access-Control-Allow-Origin`; or your own server fetches it.' },
     ],
   },
   {
     title: 'Frames',
     text: 'The page inside becomes part of the process: it needs a policy of its own.',
     cases: [
-      { id: 'frame-silent', title: 'Frame', kind: 'page', path: 'silent/frame.html', sends: 'nothing',
+      { id: 'frame-silent', title: 'Frame', kind: 'html', path: 'silent/frame.html', sends: 'nothing',
         loaded: () => 'The page is not isolated, so nobody asks its owner.',
         blocked: 'It came without `Cross-Origin-Embedder-Policy`.',
-        fix: 'Its owner sends the policy, and `Cross-Origin-Resource-Policy: cross-origin`; or it opens in a window of its own.' },
-      { id: 'frame-coep', title: 'Frame', kind: 'page', path: 'frame/frame.html',
+        fix: 'its owner sends the policy, and `Cross-Origin-Resource-Policy: cross-origin`; or it opens in a window of its own.' },
+      { id: 'frame-coep', title: 'Frame', kind: 'html', path: 'frame/frame.html',
         sends: '`Cross-Origin-Embedder-Policy: require-corp` and `Cross-Origin-Resource-Policy: cross-origin`',
         loaded: () => 'It has a policy of its own, and may be embedded.', blocked: 'It should have come.' },
     ],
@@ -90,7 +91,7 @@ export const GROUPS = [
         sends: 'the same headers as the page', loaded: () => 'It has the policy of the page.', blocked: 'It should have started.' },
       { id: 'worker-forgotten', title: 'Worker of this server', kind: 'worker', path: 'forgotten_worker.mjs',
         sends: 'no `Cross-Origin-Embedder-Policy`: forgotten', loaded: () => 'The page has no policy, so its worker needs none.',
-        blocked: 'The error event has no message.' },
+        blocked: 'It did not start.' },
       { id: 'worker-other', title: 'Worker of the second origin', kind: 'worker', path: 'cors/script.js',
         sends: '`Access-Control-Allow-Origin: *`', loaded: () => 'It should not have started.',
         blocked: 'No header allows this.' },

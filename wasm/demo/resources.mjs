@@ -6,7 +6,8 @@ import { GROUPS } from './resource_cases.mjs';
 
 /** @typedef {import('./resource_cases.mjs').Case} Case */
 
-// what is blocked may never say so: a frame's load event comes for an error page as well
+// a blocked frame says nothing (Firefox), or that an error page was loaded (Chromium): it is given up this long after that
+// or after another frame was there
 const FRAME_MS = 1000;
 const LONGEST_MS = 8000;
 
@@ -55,12 +56,13 @@ const LOADERS = {
       href: url }), document.head);
   },
   json: (url) => fetch(url).then((response) => response.ok, () => false),
-  page(url) {
+  html(url) {
     const frame = Object.assign(document.createElement('iframe'), { className: 'probe', src: url, tabIndex: -1,
       title: 'a page of another origin' });
     return new Promise((resolve) => {
-      addEventListener('message', ({ source }) => { if (source === frame.contentWindow) resolve(true); });
-      frame.onload = () => { setTimeout(() => resolve(false), FRAME_MS); };
+      const giveUp = () => { setTimeout(() => resolve(false), FRAME_MS); };
+      addEventListener('message', ({ source }) => { (source === frame.contentWindow ? () => resolve(true) : giveUp)(); });
+      frame.onload = giveUp;
       document.body.append(frame);
     });
   },
@@ -79,7 +81,7 @@ const LOADERS = {
 
 /** The row of a case, before anything is known. @param {Case} one */
 function makeRow(one) {
-  const sample = one.kind === 'img' ? make('div', 'sample') : make('div', 'sample none', one.kind);
+  const sample = one.kind === 'img' ? make('div', 'sample') : make('div', 'sample none', one.kind === 'worker' ? 'mjs' : one.kind);
   const row = make('tr', '',
     make('td', '', make('div', 'what', sample,
       make('div', '', make('b', '', one.title), make('span', 'sends', `comes with ${one.sends}`)))),
@@ -108,7 +110,7 @@ async function tryCase(one, row, other, policy) {
   if (!came && one.kind === 'img') row.querySelector('.sample')?.replaceChildren();
   if (!came && one.kind === 'worker') {
     const { text, fix } = await explainWorker(url);
-    why?.append(' ', make('span', '', text), make('span', 'fix', fix));
+    why?.append(' ', make('span', '', text), make('span', 'fix', `${fix[0]?.toLowerCase()}${fix.slice(1)}`));
   } else if (!came && one.fix) {
     why?.append(make('span', 'fix', one.fix));
   }
