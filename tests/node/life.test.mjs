@@ -120,6 +120,20 @@ test('close() detaches, ends waits with a reason, and frees the ends', HANG, asy
   assert.equal(again.recovery.outcome, 'clean', 'who closes did not die');
 });
 
+test('a buffer can be copied, and what was moved out of it stays until it is garbage', HANG, async (t) => {
+  const region = newRegion(t);
+  const copy = structuredClone(region.buffer);
+  assert.equal(copy.byteLength, region.buffer.byteLength);
+  new Uint8Array(copy).fill(0);
+  region.check();
+  const end = region.ringProducer('ring', RING);
+  const moved = region.buffer.transfer?.();                 // Node 21 and newer
+  await region.close();
+  await fails(() => end.status(), 'TERN_ERR_STATE');
+  if (moved) assert.equal(new Uint8Array(moved)[0], 0x54);  // the bytes "TERN": not unmapped under it
+  assert.equal(region.buffer.byteLength, 0);
+});
+
 test('each worker has a mapping of its own; one that is ended leaves', HANG, async (t) => {
   const region = newRegion(t);
   const count = 4;

@@ -196,6 +196,11 @@ static const struct {
     { "dropped", addon_dropped },
 };
 
+/* the header's macro defines it without a prototype */
+#if defined(NODE_API_MODULE_GET_API_VERSION)
+NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void);
+#endif
+
 NAPI_MODULE_INIT()
 {
     if (!addon_begin_environment(env)) {

@@ -47,7 +47,7 @@ struct addon_region {
     size_t looking_bytes;            /* mapped by ourselves to look at; 0: a peer, mapped by tern_shm_* */
     unsigned char *memory;           /* NULL: closed, nothing is mapped any more */
     bool closing;
-    bool moved;                      /* closing, and somebody took the ArrayBuffer's memory elsewhere */
+    bool moved;                      /* closing, and somebody has the ArrayBuffer's memory in another one */
     bool has_buffer;                 /* and its finalizer has not run */
     napi_ref buffer;                 /* weak */
     napi_deferred closed;            /* who waits for the end of close(); NULL: nobody */
@@ -94,7 +94,7 @@ void addon_release(struct addon *addon);
 /* ---- regions.c ---- */
 
 void addon_region_release(struct addon_region *region);
-/* Unmap, if it is being closed and nobody touches the memory any more. env NULL: the environment is ending. */
+/* Unmap, if it is being closed and nobody touches the memory any more. env: to tell close()'s promise; or NULL. */
 void addon_region_settle(napi_env env, struct addon_region *region);
 /* Unmap now: no thread is left that could touch it. */
 void addon_region_unmap(struct addon_region *region);

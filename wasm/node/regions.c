@@ -41,8 +41,10 @@ void addon_region_release(struct addon_region *region)
 
 void addon_region_settle(napi_env env, struct addon_region *region)
 {
-    if (!region->closing || region->waits > 0 || (region->moved && region->has_buffer)) return;
-    addon_region_unmap(region);
+    if (!region->closing || region->waits > 0) return;
+    /* moved: who has the memory now looks at it until he is garbage too, but the ends are free */
+    if (!region->moved || !region->has_buffer) addon_region_unmap(region);
+    else for (struct addon_end *end = region->ends; end; end = end->next) addon_end_detach(end);
     if (env && region->closed) {
         napi_value undefined;
         napi_deferred closed = region->closed;
@@ -65,7 +67,7 @@ static void region_buffer_is_garbage(napi_env env, void *data, void *hint)
     region->has_buffer = false;
     if (region->buffer && !region->addon->stopping) (void)napi_delete_reference(env, region->buffer);
     region->buffer = NULL;
-    addon_region_settle(region->addon->stopping ? NULL : env, region);
+    addon_region_settle(NULL, region);   /* no promise is told here: this may come in the middle of a collection */
     addon_region_release(region);
 }
 
