@@ -76,6 +76,8 @@ test('timers tick while a wait is pending, and the wait ends with the frame', HA
     let ticks = 0;
     const timer = setInterval(() => { if (++ticks === 100) { clearInterval(timer); resolve(); } }, 1);
   });
+  const word = new Int32Array(region.buffer, region.objects()[0].offset + 128, 1);
+  assert.equal(Atomics.load(word, 0) & 0x80, 0x80, 'SLEEP: it sleeps on the word and does not look again and again');
   fill(writer.back, 1);
   writer.publish();
   assert.ok(isWhole(await wait, 1));
