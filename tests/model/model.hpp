@@ -22,9 +22,7 @@
 #include <string>
 #include <vector>
 
-#include <relacy/relacy.hpp>
-#include <relacy/pthread.h>
-#include <relacy/stdlib/windows.hpp>
+#include "checker.hpp"
 
 #define TERN_MODEL 1
 #define TERN_SPIN_CHECKS 0u
@@ -312,15 +310,14 @@ struct model_death {
 
 // ---- Runner ----------------------------------------------------------------------------------
 
-/// One way to search a suite. rl::simulate compiles the checker for three of them each time, and twice
-/// again to tell the history of a failure, which nobody reads here.
+/// One way to search a suite.
 template <typename Suite, template <rl::thread_id_t> class Scheduler>
 bool model_search(rl::test_params &p, rl::scheduler_type_e meant)
 {
+    static_assert(Suite::params::expected_result == rl::test_result_success, "a suite is to succeed");
     if (p.search_type != meant) std::abort();
-    std::ostringstream state;
-    return rl::run_test<Suite, Scheduler<Suite::params::thread_count>>(p, state, false)
-        == Suite::params::expected_result;
+    model_make() = model_one<Suite>::make;
+    return model_play<Suite::params::thread_count, Scheduler>(p);
 }
 
 template <typename Suite> bool model_random(rl::test_params &p)
