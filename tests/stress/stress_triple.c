@@ -98,7 +98,7 @@ static void read_frames(const run *r, result *out)
 {
     tern_triple_reader v;
     uint64_t random = ~r->seed, slept_before = sleeps_so_far(), misses = 0;
-    tern_status status;
+    tern_status status = TERN_OK;
     out->failed = tern_triple_attach_reader(&v, r->memory, r->size) != TERN_OK;
     v.spin_checks = r->spin_checks;
     while (!out->failed) {
