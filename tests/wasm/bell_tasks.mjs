@@ -3,11 +3,12 @@
 import { STATUS, expectOk, fail } from './instance.mjs';
 import { BellView } from './bell_view.mjs';
 
-/** The tasks of a worker. Counters are plain words beside the bell, written before it is rung. */
-export const bellTasks = ({ tern, memory, heap }) => ({
+/** The tasks of a worker. Counters are plain words beside the bell, written before it is rung. The views are C's, or the
+ *  package's behind the same calls (js_ends.mjs). */
+export const bellTasks = ({ tern, memory, heap, View = BellView }) => ({
   /** Count up `rings` times over the sources from `first` on, ringing each time; the last of all closes. */
   ringBell({ bell, counters, first, step, rings, finished, ringers }) {
-    const view = new BellView(tern, memory, heap, bell);
+    const view = new View(tern, memory, heap, bell);
     const count = new Int32Array(memory.buffer, counters, bell.sources);
     const done = new Int32Array(memory.buffer, finished, 1);
     let source = first;
@@ -23,7 +24,7 @@ export const bellTasks = ({ tern, memory, heap }) => ({
 
   /** Sleep until it is closed, without a time-out; the sum of what the counters were seen at. */
   collectBell({ bell, counters, spinChecks }) {
-    const view = new BellView(tern, memory, heap, bell, spinChecks);
+    const view = new View(tern, memory, heap, bell, spinChecks);
     const count = new Int32Array(memory.buffer, counters, bell.sources);
     const seen = new Int32Array(bell.sources);
     let passes = 0;
@@ -41,8 +42,8 @@ export const bellTasks = ({ tern, memory, heap }) => ({
 
   /** `count` turns on two bells, asleep at each: one begins, the other answers. */
   pingPongBell({ out, back, count, begins }) {
-    const to = new BellView(tern, memory, heap, out, 0);
-    const from = new BellView(tern, memory, heap, back, 0);
+    const to = new View(tern, memory, heap, out, 0);
+    const from = new View(tern, memory, heap, back, 0);
     for (let turn = 0; turn < count; turn++) {
       const source = turn % out.sources;
       if (begins) to.ring(source);
@@ -56,7 +57,7 @@ export const bellTasks = ({ tern, memory, heap }) => ({
 
   /** Wait on a bell that nobody rings: the time-out must come, and not before its time. */
   timeOutBell({ bell, timeoutMs }) {
-    const view = new BellView(tern, memory, heap, bell, 0);
+    const view = new View(tern, memory, heap, bell, 0);
     const started = process.hrtime.bigint();
     const status = view.wait(BigInt(timeoutMs) * 1000000n);
     return { status, elapsedMs: Number(process.hrtime.bigint() - started) / 1e6 };

@@ -15,11 +15,12 @@ function expectRefused(pool, handle, what) {
   if (pool.read(handle) !== STALE || pool.free(handle) !== STALE) fail(`${what}: a stale handle is not STALE`);
 }
 
-/** The tasks of a worker; lookAgain() is called between two tries that found nothing. */
-export const poolTasks = ({ tern, memory, heap, lookAgain }) => ({
+/** The tasks of a worker; lookAgain() is called between two tries that found nothing. The pools are C's, or the
+ *  package's behind the same calls (js_ends.mjs). */
+export const poolTasks = ({ tern, memory, heap, lookAgain, View = Pool }) => ({
   /** Allocate and fill `count` items and pass their handles on, asleep while the ring is full. */
   makeItems({ pool: at, ring, count, spinChecks }) {
-    const pool = new Pool(tern, memory, heap, at);
+    const pool = new View(tern, memory, heap, at);
     const end = new End(tern, memory, heap, ring, 'producer', spinChecks);
     let checksum = 0;
     let full = 0;
@@ -43,7 +44,7 @@ export const poolTasks = ({ tern, memory, heap, lookAgain }) => ({
 
   /** Take handles until the ring is closed, asleep while there are none; pin, read and free. */
   takeItems({ pool: at, ring, spinChecks }) {
-    const pool = new Pool(tern, memory, heap, at);
+    const pool = new View(tern, memory, heap, at);
     const end = new End(tern, memory, heap, ring, 'consumer', spinChecks);
     const dead = [];
     let checksum = 0;

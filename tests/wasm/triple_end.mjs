@@ -26,7 +26,7 @@ export function inspectTriple(tern, memory, heap, triple) {
 }
 
 /** A word of a frame: any mix-up of frames or places shows. */
-const wordOf = (number, at) => (Math.imul(number, 0x9e3779b1) ^ Math.imul(at + 1, 0x85ebca6b)) >>> 0;
+export const wordOf = (number, at) => (Math.imul(number, 0x9e3779b1) ^ Math.imul(at + 1, 0x85ebca6b)) >>> 0;
 
 export class TripleWriter {
   constructor(tern, memory, heap, triple) {

@@ -3,11 +3,12 @@
 import { STATUS, expectOk, fail } from './instance.mjs';
 import { TripleReader, TripleWriter } from './triple_end.mjs';
 
-/** The tasks of a worker; lookAgain() is called between two tries that found nothing. */
-export const tripleTasks = ({ tern, memory, heap, lookAgain }) => ({
+/** The tasks of a worker; lookAgain() is called between two tries that found nothing. The ends are C's, or the
+ *  package's behind the same calls (js_ends.mjs). */
+export const tripleTasks = ({ tern, memory, heap, lookAgain, Writer = TripleWriter, Reader = TripleReader }) => ({
   /** Publish `count` frames as fast as it goes, and close. */
   triplePublish({ triple, count }) {
-    const writer = new TripleWriter(tern, memory, heap, triple);
+    const writer = new Writer(tern, memory, heap, triple);
     let replaced = 0;
     for (let i = 0; i < count; i++) replaced += writer.publish();
     writer.close();
@@ -16,7 +17,7 @@ export const tripleTasks = ({ tern, memory, heap, lookAgain }) => ({
 
   /** Read until the triple buffer is closed and its last frame was seen; verify each frame. */
   tripleRead({ triple, wait, spinChecks }) {
-    const reader = new TripleReader(tern, memory, heap, triple, spinChecks);
+    const reader = new Reader(tern, memory, heap, triple, spinChecks);
     let read = 0;
     let last = 0;
     for (;;) {
@@ -37,8 +38,8 @@ export const tripleTasks = ({ tern, memory, heap, lookAgain }) => ({
 
   /** `count` round trips, asleep at every turn: one begins, the other answers. */
   triplePingPong({ out, back, count, begins }) {
-    const writer = new TripleWriter(tern, memory, heap, out);
-    const reader = new TripleReader(tern, memory, heap, back, 0);
+    const writer = new Writer(tern, memory, heap, out);
+    const reader = new Reader(tern, memory, heap, back, 0);
     for (let number = 1; number <= count; number++) {
       if (begins && writer.publish()) fail(`frame ${number} replaces one that was not read`);
       expectOk(reader.wait(), `wait for frame ${number}`);
@@ -51,7 +52,7 @@ export const tripleTasks = ({ tern, memory, heap, lookAgain }) => ({
 
   /** Wait on a triple buffer without a writer: the time-out must come, and not before its time. */
   tripleTimeOut({ triple, timeoutMs }) {
-    const reader = new TripleReader(tern, memory, heap, triple, 0);
+    const reader = new Reader(tern, memory, heap, triple, 0);
     const started = process.hrtime.bigint();
     const status = reader.wait(BigInt(timeoutMs) * 1000000n);
     return { status, front: reader.front, elapsedMs: Number(process.hrtime.bigint() - started) / 1e6 };

@@ -57,7 +57,7 @@ export class TripleWriter {
   #word = 0;     // as we left it, without SLEEP
   #guess = 0;    // what it will be at the next publication
   #back;
-  #frame;
+  #frame = 0;
   /** @type {number} */ #status = STATUS.OK;
   /** @type {Ringer | null} */ #bell = null;
   #source = 0;
@@ -202,9 +202,9 @@ export class TripleReader extends Waiter {
   #layout;
   #views;
   #words;
-  #word;
+  #word = 0;
   #guess = 0;    // what it will be at the next update; 0: look
-  #frame;
+  #frame = 0;
   #dropped = 0;
   /** @type {number} */ #status = STATUS.OK;
   /** @type {Views | null} */ #front = null;
