@@ -139,16 +139,17 @@ export function newSeed(t) {
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
+const WARM_UP = 10;   // the compiler leaves garbage, too
 const CHUNKS = 11;
 
 /** Bytes of garbage that a call leaves, the median of some runs of `count` calls each. */
 export function garbageOf(count, call) {
   const seen = [];
-  for (let chunk = 0; chunk < CHUNKS; chunk++) {
+  for (let chunk = 0; chunk < WARM_UP + CHUNKS; chunk++) {
     collectGarbage();
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < count; i++) call(i);
-    seen.push((process.memoryUsage().heapUsed - before) / count);
+    if (chunk >= WARM_UP) seen.push((process.memoryUsage().heapUsed - before) / count);
   }
   return seen.sort((a, b) => a - b)[CHUNKS >> 1];
 }

@@ -190,12 +190,9 @@ export class Bell extends Waiter {
 
   /** In a region: the end is taken when it is first used, and who died with it leaves every source to be looked at. */
   #takeEnd() {
-    const take = this.role?.take;
-    if (take && this.role) {
-      const repaired = take.call(this.role);
-      this.role.take = undefined;
-      if (repaired) this.ringAll();
-    }
+    if (this.role === null || this.role.isTaken !== false || this.role.take === undefined) return;
+    this.recovery = this.role.take("the collector's end of a bell");
+    if (this.recovery.outcome !== 'clean') this.ringAll();
   }
 
   /**

@@ -81,6 +81,8 @@ export class TripleWriter {
     this.bufferSizeBytes = layout.bufferSizeBytes;
     /** Of a view that was opened in a region. @type {Role | null} */
     this.role = null;
+    /** What the open found, of a view in a region. @type {any} */
+    this.recovery = null;
     this.#left(word & ~TRIPLE_SLEEP);
     wake(words, WORD);   // a predecessor may have died between publishing and waking
   }

@@ -14,8 +14,9 @@ import { Spin, deadline, requireBlocking, sleep, sleepAsync } from './wait.mjs';
  * @typedef {object} Role
  * @property {() => boolean} otherIsDead the other end was held by a peer that died, and nobody has taken it since
  * @property {() => void} [release] gives the end to whoever comes next; called by detach()
- * @property {() => boolean} [take] takes the end, when it is first used (of a bell's collector); true: whoever had it
- *   before died with it; throws TernError: ERR_BUSY: a live peer has it
+ * @property {boolean} [isTaken] false: the end is taken when it is first waited with, by take() (a bell's collector)
+ * @property {(what: string) => { outcome: string }} [take] not 'clean': who had it before died with it; throws TernError,
+ *   ERR_BUSY: a live peer has it
  */
 
 /**
@@ -95,6 +96,8 @@ export class Waiter {
     this.isMain = domain === 'main';
     /** Of a view that was opened in a region. @type {Role | null} */
     this.role = null;
+    /** What the open found, of a view in a region. @type {any} */
+    this.recovery = null;
     this.#patience = new Patience(this.spin);
   }
 
