@@ -137,12 +137,11 @@ for (const mode of MODES) describe(`mode ${mode}`, () => {
   });
 
   test('end lets loops finish and calls onEnd', HANG, async () => {
-    const memory = { initialPages: 4 };
-    await start({ mode, workers: 2, memory, data: { endMark: 512 } });
+    await start({ mode, workers: 2, data: { endMark: 512 } });
     await runtime.workers[0].call('spin');
     await runtime.workers[1].call('nap');
     const exits = await Promise.all(runtime.workers.map((worker) => worker.end(10_000)));
-    assert.deepEqual(exits, [{ how: 'ended', error: null }, { how: 'ended', error: null }]);
+    assert.deepEqual(exits, Array(2).fill({ how: 'ended', error: null, recovery: null }));
     assert.equal(new Int32Array(runtime.memory.buffer)[128], 2);
     assert.deepEqual(runtime.workers.map(({ state }) => state), ['ended', 'ended']);
     assert.throws(() => runtime.workers[0].post(1), codeIs('TERN_ERR_STATE', /worker 0 is ended/));
@@ -161,6 +160,33 @@ for (const mode of MODES) describe(`mode ${mode}`, () => {
       assert.deepEqual([await worker.call('arenaByte'), await worker.call('countTo', 3)], [77, 3]);
     }
     assert.equal(await runtime.workers[0].call('add', { a: 1, b: 1 }), 2, 'the other one goes on');
+  });
+
+  test('what a worker has of the region is free when it is gone, in whatever way', HANG, async () => {
+    await start({ mode, workers: 2, data: {} });
+    const [first, second] = runtime.workers;
+    const peersNow = () => runtime.region.peers().filter(({ isAlive }) => isAlive).map(({ program }) => program).sort();
+    assert.deepEqual(peersNow(), ['runtime', 'worker 0', 'worker 1']);
+    const object = runtime.region.add('frames', 77, 1000);
+    const [holder] = await Promise.all([first.call('hold', 'frames'), second.call('find', 'frames')]);
+    assert.deepEqual(runtime.region.roles(object)[0], { peer: holder, isDead: false });
+    assert.deepEqual((await first.end()).recovery, null, 'it gave it back itself');
+    assert.deepEqual([runtime.region.roles(object)[0].peer, peersNow()], [0, ['runtime', 'worker 1']]);
+    await first.restart();
+    await first.call('hold', 'frames');
+    first.post({ fail: 'with an end in hand' });
+    const { recovery } = await first.exited;
+    assert.deepEqual([recovery.outcome, recovery.peers, recovery.roles], ['repaired', 1, 1]);
+    assert.deepEqual(runtime.region.roles(object)[0], { peer: 0, isDead: true }, 'free, and a successor learns it');
+    assert.deepEqual(peersNow(), ['runtime', 'worker 1']);
+    await first.restart();
+    assert.equal(await first.call('find', 'frames'), object.offsetBytes);
+    if (mode === 'threads') {
+      void first.call('block').catch(() => {});
+      assert.equal((await first.end(20)).recovery.peers, 1);
+    }
+    await runtime.end();
+    assert.deepEqual(peersNow(), ['runtime']);
   });
 
   test('an error that nobody caught fails the worker and is told; it can be restarted', HANG, async () => {
@@ -207,7 +233,7 @@ for (const mode of MODES) describe(`mode ${mode}`, () => {
   });
 
   test('the memory grows under all: no view is stale', HANG, async () => {
-    await start({ mode, workers: 3, memory: { initialPages: 8, maximumPages: 64 } });
+    await start({ mode, workers: 3, memory: { initialPages: 8, maximumPages: 64 }, region: null });
     const [filler, other, grower] = runtime.workers;
     const filling = [filler.call('fill', { rounds: 60, value: 1 }), other.call('fill', { rounds: 60, value: 101 })];
     for (let pages = 9; pages <= 40; pages++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // runtime_tasks.mjs: the script that js_runtime.test.mjs runs as workers and in mode 'single'.
 import { Memory } from '../../wasm/src/index.mjs';
+import { Role } from '../../wasm/src/region_peers.mjs';
 
 const text = (bytes) => new TextDecoder().decode(Uint8Array.from(bytes));
 
@@ -32,6 +33,13 @@ export default async function setup(worker) {
     },
     arenaByte: () => view.bytes(arena.offset, 1)[0],
     allocate: ({ bytes, alignment }) => arena.allocate(bytes, alignment),
+    /** Take the first end of an object; who we are. */
+    hold: (name) => {
+      const { region } = worker;
+      new Role(region.table, region.reference, region.find(name).index, 0).take(name);
+      return region.peer;
+    },
+    find: (name) => worker.region.find(name).offsetBytes,
     grow: (pages) => memory.grow(pages),
     size: () => memory.buffer.byteLength,
     /** Steps that take 0.1 ms each, until the worker ends. */

@@ -3,13 +3,13 @@
 //
 //   const runtime = await Runtime.start({ script: new URL('./worker.mjs', import.meta.url), workers: 2 });
 //   console.log(runtime.mode, runtime.reason);              // 'threads', or 'single' and why
-//   const frames = runtime.allocate(Triple.size(shape));
-//   Triple.format(runtime.memory, frames, shape);
-//   await runtime.workers[0].call('simulate', { frames });
+//   const frames = Triple.openReader(runtime.region, 'frames', { bufferSizeBytes: 4096 });
+//   await runtime.workers[0].call('simulate', { steps: 1000 });
 //   await runtime.end();
 import { diagnose } from './diagnose.mjs';
-import { STATUS } from './layout.mjs';
+import { REGION_DEFAULT_PEERS, STATUS } from './layout.mjs';
 import { Memory } from './memory.mjs';
+import { Region } from './region.mjs';
 import { RuntimeWorker, StartError } from './runtime_handle.mjs';
 import { checkModule, importsOf, linkError, loadModule, numberOf, settle } from './runtime_instance.mjs';
 import { Bump, LINE_BYTES, PAGE_BYTES, checkGuards, paintGuards, takePlace } from './runtime_places.mjs';
@@ -35,6 +35,7 @@ import { TernError } from './status.mjs';
  *   module's __heap_base on (without module: from byte 1024) it belongs to the runtime.
  * @property {number} [stackBytes] of a worker's stack for wasm; 65536 by default
  * @property {number} [arenaBytes] of a worker's arena; 65536 by default, 0: none
+ * @property {import('./region_table.mjs').RegionDesc | null} [region] runtime.region, of 1 MiB by default; null: none
  * @property {any} [data] for all workers: worker.data
  * @property {number} [startTimeoutMs] until a worker's default function has returned; 10000 by default
  * @property {number} [endTimeoutMs] of end(); 1000 by default
@@ -46,8 +47,12 @@ import { TernError } from './status.mjs';
 
 const DEFAULTS = {
   workers: 1, initialPages: 64, maximumPages: 1024, stackBytes: 65536, arenaBytes: 65536, startTimeoutMs: 10_000,
-  endTimeoutMs: 1000,
+  endTimeoutMs: 1000, regionBytes: 1 << 20,
 };
+/** Attachments beside one for each worker: of the starting thread, and of who looks. */
+const SPARE_PEERS = 32;
+/** Where the region's paged objects may begin. */
+const PAGED_BYTES = 4096;
 const MOST_WORKERS = 1024;
 const MOST_PAGES = 65536;
 /** What a timer and a size of 32 bits can hold. */
@@ -60,6 +65,7 @@ export class Runtime {
   #bump;
   #place;
   #bytes;
+  #regionOffset = 0;
 
   /**
    * Start workers.
@@ -134,14 +140,29 @@ export class Runtime {
     const control = new Int32Array(new Buffer(given.workers * CONTROL.words * 4));
     const setup = {
       bootstrap: given.bootstrap, startTimeoutMs: given.startTimeoutMs, endTimeoutMs: given.endTimeoutMs,
-      bytes: this.#bytes, onFailure: given.onFailure, bury: () => {},
+      bytes: this.#bytes, onFailure: given.onFailure,
+      evict: (/** @type {number} */ peer) => /** @type {Region} */ (this.region).evict(peer),
       init: { workers: given.workers, mode, script: given.script, memory, module: threads ? module : null,
-        exports: threads ? null : exports, data: given.data },
+        exports: threads ? null : exports, data: given.data,
+        /** @type {{ offset: number, session: bigint } | null} */ region: null },
     };
     /** @type {readonly RuntimeWorker[]} */
     this.workers = Array.from({ length: given.workers }, (_, i) => new RuntimeWorker(i, setup,
       takePlace(this.#bump, `worker ${i}`, threads ? sizes : { ...sizes, stackBytes: 0 }),
       control.subarray(i * CONTROL.words, (i + 1) * CONTROL.words)));
+    /** Named objects for all threads, attached by this one as a peer; null if there is none. @type {Region | null} */
+    this.region = given.region && this.#makeRegion(given.region);
+    if (this.region) setup.init.region = { offset: this.#regionOffset, session: this.region.session };
+  }
+
+  /** @param {import('./region_table.mjs').RegionDesc} desc */
+  #makeRegion(desc) {
+    const sizeBytes = desc.sizeBytes ?? DEFAULTS.regionBytes;
+    // one of its paged objects begins at a page
+    this.#regionOffset = this.#bump.take(sizeBytes, PAGED_BYTES, 'the region');
+    const peers = { maxPeers: Math.max(REGION_DEFAULT_PEERS, this.workers.length + SPARE_PEERS) };
+    Region.format(this.memory, this.#regionOffset, { ...peers, ...desc, sizeBytes });
+    return Region.attach(this.memory, this.#regionOffset, { session: desc.session, program: 'runtime' });
   }
 
   /**
@@ -223,7 +244,7 @@ function checkOptions(options) {
     ownMemory: isOwn ? memory : null, initialPages, maximumPages,
     stackBytes: number('stackBytes', 1024), arenaBytes: number('arenaBytes', 0),
     startTimeoutMs: number('startTimeoutMs', 1), endTimeoutMs: number('endTimeoutMs', 0),
-    onFailure: options.onFailure ?? (() => {}),
+    onFailure: options.onFailure ?? (() => {}), region: options.region === undefined ? {} : options.region,
     bootstrap: new URL(address('bootstrap', options.bootstrap ?? new URL('./runtime_worker.mjs', import.meta.url))),
   };
 }

@@ -17,7 +17,7 @@ import { TernError } from './status.mjs';
  * @property {import('./memory.mjs').Memory} bytes
  * @property {Omit<import('./runtime_script.mjs').Init, 'index' | 'life' | 'control' | 'place'>} init
  * @property {(worker: RuntimeWorker, error: Error) => void} onFailure
- * @property {(worker: RuntimeWorker) => void} bury called when its thread is gone
+ * @property {(peer: number) => Recovery} evict of the region, when a worker is gone that did not detach
  */
 
 /**
@@ -25,7 +25,10 @@ import { TernError } from './status.mjs';
  * @property {'ended' | 'terminated' | 'failed'} how 'ended': it finished in its own time; 'terminated': it did not, and
  *   was stopped wherever it was; 'failed': by an error that nobody caught
  * @property {Error | null} error what it failed by; CORRUPT: it wrote outside of its stack, storage or arena
+ * @property {Recovery | null} recovery what it still held of the region and what became of that; null: nothing
  */
+
+/** @typedef {import('./region_peers.mjs').Recovery} Recovery */
 
 /** A worker could not be started. `stage` says how far it came, `cause` what is behind it. */
 export class StartError extends TernError {
@@ -76,7 +79,7 @@ export class RuntimeWorker {
     /** Called with what the script posts. @type {((message: any) => void) | null} */
     this.onMessage = null;
     /** Resolves when this life of the worker is over; never rejects. @type {Promise<Exit>} */
-    this.exited = Promise.resolve({ how: 'ended', error: null });
+    this.exited = Promise.resolve({ how: 'ended', error: null, recovery: null });
     this.#setup = setup;
     this.#place = place;
     this.#control = control;
@@ -255,7 +258,7 @@ export class RuntimeWorker {
    * @returns {Promise<Exit>}
    * @throws {TernError} CORRUPT: it is gone, and has written outside of its stack, storage or arena
    *
-   * Crash: a worker that is terminated holds its roles in a region until they are evicted.
+   * Crash: what a worker held of runtime.region is given back to its successors in every case, as region.evict() does.
    */
   async end(timeoutMs = this.#setup.endTimeoutMs) {
     if (this.state === 'starting') {
@@ -307,7 +310,7 @@ export class RuntimeWorker {
     const thread = this.#thread;
     this.#thread = null;
     await thread?.terminate();
-    this.#setup.bury(this);
+    const recovery = this.#evict();
     const damage = checkGuards(this.#setup.bytes, this.#place);
     if (damage) damage.cause = error;
     const reason = damage ?? error;
@@ -316,7 +319,20 @@ export class RuntimeWorker {
         : `was ${how}`} before it answered`));
     }
     this.#calls.clear();
-    this.#exit({ how, error: reason });
+    this.#exit({ how, error: reason, recovery });
     if (wasRunning && reason) this.#setup.onFailure(this, reason);
+  }
+
+  /** Give back what it held of the region. @returns {Recovery | null} */
+  #evict() {
+    const peer = Atomics.exchange(this.#control, CONTROL.peer, 0);
+    if (peer === 0) return null;
+    try {
+      return this.#setup.evict(peer);
+    } catch (error) {
+      // it wrote another number there, or somebody else has evicted it: nothing of it is left to us
+      if (error instanceof TernError) return null;
+      throw error;
+    }
   }
 }

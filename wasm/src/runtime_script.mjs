@@ -3,10 +3,11 @@
 // 'single', where several scripts take turns on one thread:
 //
 //   export default async function (worker) {
-//     const frames = Triple.writer(worker.memory, worker.data.frames);
+//     const frames = Triple.openWriter(worker.region, 'frames', { bufferSizeBytes: 4096 });
 //     worker.loop(() => { ... });                   // again and again, with pauses for messages
 //     return { sum: ({ from, to }) => ... };        // what runtime.workers[i].call('sum', { from, to }) calls
 //   }
+import { Region } from './region.mjs';
 import { checkModule, importsOf, linkError, settle } from './runtime_instance.mjs';
 import { Arena } from './runtime_places.mjs';
 import { nextTask } from './runtime_tasks.mjs';
@@ -16,7 +17,7 @@ import { canBlock } from './wait.mjs';
 const SLICE_MS = 5;
 
 /** Words of a worker's part of the control buffer, which is a small buffer apart: wasm can't reach it. */
-export const CONTROL = Object.freeze({ words: 32, ending: 0, busyUs: 1 });
+export const CONTROL = Object.freeze({ words: 32, ending: 0, busyUs: 1, peer: 2 });
 
 /**
  * @typedef {object} Init what a script begins with
@@ -30,6 +31,7 @@ export const CONTROL = Object.freeze({ words: 32, ending: 0, busyUs: 1 });
  * @property {import('./runtime_places.mjs').Place} place
  * @property {WebAssembly.Module | null} module threads: to make an instance of
  * @property {WebAssembly.Exports | null} exports single: of the instance that all share
+ * @property {{ offset: number, session: bigint } | null} region
  * @property {any} data of the option data
  */
 
@@ -84,6 +86,10 @@ export class WorkerScope {
     this.arena = init.place.arena && new Arena(init.place.arena);
     /** What the module exports, with this worker's stack and thread-local storage; null without module. */
     this.exports = exports;
+    /** The runtime's region, attached as a peer of its own: Ring.openProducer(worker.region, 'samples', desc). What it
+     *  holds is given back when the worker ends, in whatever way. @type {Region | null} */
+    this.region = init.region && Region.attach(init.memory, init.region.offset,
+      { session: init.region.session, program: `worker ${init.index}` });
     /** A copy of the option data. @type {any} */
     this.data = init.data;
     /** Whether *Wait calls may be used; else the *Async ones, or try* calls in a loop. */
@@ -94,6 +100,7 @@ export class WorkerScope {
      *  @type {(() => unknown) | null} */
     this.onEnd = null;
     this.#control = init.control;
+    Atomics.store(init.control, CONTROL.peer, this.region?.peer ?? 0);
     this.#post = post;
   }
 
@@ -202,6 +209,8 @@ export class WorkerScope {
     for (const sleeper of [...this.#sleepers]) sleeper.wake();
     await Promise.all(this.#loops);
     await this.onEnd?.();
+    this.region?.detach();
+    Atomics.store(this.#control, CONTROL.peer, 0);
   }
 }
 
