@@ -8,10 +8,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { openRegion, unlinkRegion } from '../../wasm/node/index.mjs';
 
-export const HANG = { timeout: 120_000 };
-
 /** The long run: so many times the items, frames and wakes. */
 export const TIMES = Number(process.env.TERN_NODE_TIMES ?? 1);
+
+export const HANG = { timeout: 120_000 * TIMES };
 
 const PEER = process.env.TERN_NODE_PEER ?? fileURLToPath(new URL('../../build/tests/node/peer', import.meta.url));
 const KID = fileURLToPath(new URL('./kid.mjs', import.meta.url));
