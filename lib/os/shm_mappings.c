@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MAPPINGS_BLOCK_ENTRIES = 64, MAPPINGS_HUGE_BYTES = 2 << 20 };
@@ -212,8 +213,13 @@ bool tern__mapping_is_lost(int fd)
  * bytes would be neither there nor gone. False: no memory. */
 static bool mappings_put_zeros(struct mappings_entry *entry)
 {
-    void *zeros = mmap(entry->memory, entry->size_bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    enum { PROTECTION = PROT_READ | PROT_WRITE, FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED };
+#if defined(SYS_mmap) && !defined(SYS_mmap2)
+    /* the kernel's own, since this runs in a signal handler; a sanitizer's would take it for a write to each byte */
+    void *zeros = (void *)syscall(SYS_mmap, entry->memory, entry->size_bytes, PROTECTION, FLAGS, -1, (long)0);
+#else
+    void *zeros = mmap(entry->memory, entry->size_bytes, PROTECTION, FLAGS, -1, 0);
+#endif
     if (zeros == MAP_FAILED) return false;
     (void)madvise(zeros, entry->size_bytes, MADV_DONTFORK);
     entry->lost = true;

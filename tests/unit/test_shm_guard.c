@@ -7,16 +7,6 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_THREAD__)
-/* The guard puts zeros where others work at that moment, by mmap(), which is what it is for. For the sanitizer that
- * is a plain write to each byte; a rare report, and more of them where processors are scarce. */
-__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:mappings_put_zeros\n";
-}
-#endif
-
 enum { SIZE = 256 * 1024, ITEMS = 16, RECORD_MAX = 1024 };
 
 static const uint64_t SHORT_NS = 2000000;
