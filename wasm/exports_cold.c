@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* exports_cold.c: the other inline calls, compiled for size, and the sizes of the views. exports.txt says which of
- * them the modules have. */
+/* exports_cold.c: the inline calls that are made to be small, the slow parts of exports_hot.c, and the sizes of the
+ * views. In one piece with the library, and with TERN__MODULE, it comes out smaller than linked to libtern.a. */
 #include "../lib/tern.c"
 #include "exports.h"
 

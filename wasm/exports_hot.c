@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* exports_hot.c: the inline calls that a worker makes for each item, compiled for speed. exports.txt says
- * which of them the modules have. */
+/* exports_hot.c: the inline calls that a worker makes for each item, compiled for speed. What they do now and then only
+ * is in exports_cold.c; each tells the compiler what is known after it, so that it is not here as well. */
 #include "exports.h"
 
 EXPORT_AS(bool, tern_ring_push, (tern_ring_producer *p, const void *item),

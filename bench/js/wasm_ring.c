@@ -48,7 +48,8 @@ uint32_t consume(void *memory, uint32_t size_bytes, uint32_t items, uint32_t bat
     uint32_t done = 0, right = 0;
     if (item_ring_attach_consumer(&c, memory, size_bytes) != TERN_OK) return 0;
     while (done < items) {
-        uint32_t got = batch == 1 ? item_ring_pop(&c, in) : item_ring_pop_many(&c, in, items - done < batch ? items - done : batch);
+        uint32_t want = items - done < batch ? items - done : batch;
+        uint32_t got = batch == 1 ? item_ring_pop(&c, in) : item_ring_pop_many(&c, in, want);
         for (uint32_t i = 0; i < got; i++) right += in[i] == done + i;
         done += got;
     }

@@ -47,7 +47,8 @@ const ways = {
     const view = memory.buffer.byteLength - (role === 'produce' ? 5 : 6) * 2 * STACK_BYTES;
     const place = view + 1024;
     const words = new Int32Array(memory.buffer, place, 2 * batch);
-    const { tern_ring_push: push, tern_ring_pop: pop, tern_ring_push_many: pushMany, tern_ring_pop_many: popMany } = tern;
+    const { tern_ring_push: push, tern_ring_pop: pop } = tern;
+    const { tern_ring_push_many: pushMany, tern_ring_pop_many: popMany } = tern;
     if (tern[`tern_ring_attach_${role}r`](view, at, size) !== 0) throw new Error('attach failed');
     return role === 'produce'
       ? producer(words, 2, batch === 1 ? () => push(view, place) : (count) => pushMany(view, place, count), batch)
@@ -126,7 +127,7 @@ function build(build, folder) {
     '-mmutable-globals', '-ftls-model=local-exec', '-c', '-o', object]);
   execFileSync('wasm-ld', ['--no-entry', '--shared-memory', '--import-memory', '--initial-memory=1048576',
     '--max-memory=67108864', '-z', 'stack-size=16384', '--export=__heap_base', '--export=__stack_pointer',
-    '--export=__wasm_init_tls', object, join(build, 'wasm/threads/lib/libtern.a'), '-o', module]);
+    '--export=__wasm_init_tls', object, join(build, 'tests/wasm/threads/lib/libtern.a'), '-o', module]);
   return { program, module: new WebAssembly.Module(readFileSync(module)) };
 }
 
@@ -156,7 +157,7 @@ function cellsOf(built, shipped) {
 async function main(folder, rounds, only) {
   const made = mkdtempSync(join(tmpdir(), 'tern-bench-'));
   try {
-    const shipped = new WebAssembly.Module(readFileSync(join(folder, 'wasm/tern.threads.wasm')));
+    const shipped = new WebAssembly.Module(readFileSync(join(folder, 'tests/wasm/tern.threads.wasm')));
     const cells = cellsOf(build(folder, made), shipped);
     for (const name of Object.keys(cells)) if (only && !name.match(only)) delete cells[name];
     const seen = Object.fromEntries(Object.keys(cells).map((name) => [name, []]));

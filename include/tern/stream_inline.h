@@ -43,7 +43,8 @@ TERN_INLINE void tern__stream_ask_to_write(tern_ring_producer *ring, uint32_t un
 /* Only of records that are known to be there: see tern__ring_ask_to_read(). */
 TERN_INLINE void tern__stream_ask_to_read(tern_ring_consumer *ring, uint32_t units)
 {
-    if (!TERN__HAS_PREFETCH || units > TERN__STREAM_AHEAD_MAX_UNITS || ring->limit - ring->head <= ring->ahead_items) return;
+    if (!TERN__HAS_PREFETCH || units > TERN__STREAM_AHEAD_MAX_UNITS) return;
+    if (ring->limit - ring->head <= ring->ahead_items) return;
     uint32_t from = ring->head + ring->ahead_items;
     for (uint32_t at = (0 - from) % TERN__STREAM_LINE_UNITS; at < units; at += TERN__STREAM_LINE_UNITS)
         tern_prefetch(tern__stream_unit(ring->items, from + at, ring->capacity_items));

@@ -156,28 +156,29 @@ for (const kind of ['threads', 'single']) {
   });
 }
 
-for (const flags of [WAITABLE, WAITABLE | SEQUENCED]) test(`without threads a ring works, flags ${flags}, no wait does`, () => {
-  const module = loadModule('single');
-  const memory = newMemory('single');
-  const heap = new Heap(module, memory);
-  const tern = instantiate(module, memory);
-  const ring = makeRing(tern, memory, heap, { itemBytes: 8, capacity: 4, flags });
-  const [producer, consumer] = ['producer', 'consumer'].map((role) => new End(tern, memory, heap, ring, role));
-  // twice as often as the ring is large: into waiting and out again
-  for (let round = 0; round < 8; round++) {
-    assert.equal(consumer.popWait(), STATUS.UNSUPPORTED);
-    for (let i = 0; i < 4; i++) {
-      producer.words.set([i, payload(i)]);
-      assert.ok(producer.push());
+for (const flags of [WAITABLE, WAITABLE | SEQUENCED])
+  test(`without threads a ring works, flags ${flags}, no wait does`, () => {
+    const module = loadModule('single');
+    const memory = newMemory('single');
+    const heap = new Heap(module, memory);
+    const tern = instantiate(module, memory);
+    const ring = makeRing(tern, memory, heap, { itemBytes: 8, capacity: 4, flags });
+    const [producer, consumer] = ['producer', 'consumer'].map((role) => new End(tern, memory, heap, ring, role));
+    // twice as often as the ring is large: into waiting and out again
+    for (let round = 0; round < 8; round++) {
+      assert.equal(consumer.popWait(), STATUS.UNSUPPORTED);
+      for (let i = 0; i < 4; i++) {
+        producer.words.set([i, payload(i)]);
+        assert.ok(producer.push());
+      }
+      assert.equal(producer.pushWait(), STATUS.UNSUPPORTED);
+      assert.equal(producer.pushWait(1n), STATUS.UNSUPPORTED);
+      for (let i = 0; i < 4; i++) {
+        assert.ok(consumer.pop());
+        assert.deepEqual([...consumer.words], [i, payload(i)]);
+      }
     }
-    assert.equal(producer.pushWait(), STATUS.UNSUPPORTED);
-    assert.equal(producer.pushWait(1n), STATUS.UNSUPPORTED);
-    for (let i = 0; i < 4; i++) {
-      assert.ok(consumer.pop());
-      assert.deepEqual([...consumer.words], [i, payload(i)]);
-    }
-  }
-  const word = heap.take(4);
-  assert.equal(tern.tern_word_wait(word, 0, FOREVER), STATUS.UNSUPPORTED);
-  assert.deepEqual([inspect(tern, memory, heap, ring).pushed, inspect(tern, memory, heap, ring).count], [32, 0]);
-});
+    const word = heap.take(4);
+    assert.equal(tern.tern_word_wait(word, 0, FOREVER), STATUS.UNSUPPORTED);
+    assert.deepEqual([inspect(tern, memory, heap, ring).pushed, inspect(tern, memory, heap, ring).count], [32, 0]);
+  });

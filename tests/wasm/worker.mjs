@@ -34,7 +34,8 @@ function lookAgain() {
 }
 
 const worker = { tern, memory, heap, lookAgain };
-const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker), ...bellTasks(worker), ...streamTasks(worker) };
+const tasks = { ...ringTasks(worker), ...poolTasks(worker), ...tripleTasks(worker), ...bellTasks(worker),
+  ...streamTasks(worker) };
 // the same tasks with the package's ends: 'js:tripleRead'
 const jsTasks = {
   ...poolTasks({ ...worker, View: JsPool }), ...bellTasks({ ...worker, View: JsBell }),
