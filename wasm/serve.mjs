@@ -87,7 +87,8 @@ export async function serveDemo({ otherPort = 0, isolation = true, coep, ...opti
       .filter(([name]) => !ISOLATING.includes(name)));
     /** @type {Record<string, Record<string, string>>} */
     const policies = {
-      'require-corp': isolationHeaders({ origins }), credentialless: isolationHeaders({ coep: 'credentialless', origins }),
+      'require-corp': isolationHeaders({ origins }),
+      credentialless: isolationHeaders({ coep: 'credentialless', origins }),
       without,
     };
     const server = await serve({

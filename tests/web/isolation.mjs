@@ -166,7 +166,7 @@ inEachBrowser('isolation', (web) => {
     assert.match(causes[0].fix, /'wasm-unsafe-eval'/);
   });
 
-  test('frames: of the own origin, of another site with and without permission, in a page that is not isolated', async () => {
+  test('frames: of the own origin, of another site with permission and without, in a page without', async () => {
     // a name of its own makes it another site, not only another origin
     const elsewhere = `http://localhost:${other.port}`;
     const found = {};
@@ -179,7 +179,10 @@ inEachBrowser('isolation', (web) => {
         const frame = await addFrame(page, `${origin}/framed/plain.html`, allow);
         found[`${outer}, ${what}`] = [await frame.evaluate(() => crossOriginIsolated), ...await codes(frame)].join(' ');
       }
-      if (outer === 'bare') found['bare, own, bare'] = (await codes(await addFrame(page, `${site.url}bare/plain.html`))).join(' ');
+      if (outer === 'bare') {
+        const frame = await addFrame(page, `${site.url}bare/plain.html`);
+        found['bare, own, bare'] = (await codes(frame)).join(' ');
+      }
     }
     // Firefox asks for no permission
     const unasked = web.name === 'firefox';
@@ -206,7 +209,7 @@ inEachBrowser('isolation', (web) => {
       const result = await startWorker(page, script);
       assert.deepEqual([script, result.code], [script, code]);
       assert.match(result.ended, code === 'worker-cross-origin' ? /error|throws SecurityError/ : /^error$/, script);
-      if (code === 'worker-blocked-coep') assert.equal(result.said, undefined, 'this browser has an opinion of its own');
+      if (code === 'worker-blocked-coep') assert.equal(result.said, undefined, 'the browser says something');
       assert.match(result.text, text);
       assert.deepEqual(await codes(page, { worker: script }), code === 'worker-failed' ? [] : [code]);
     }
@@ -258,7 +261,10 @@ inEachBrowser('isolation', (web) => {
         loaded[variant] = await page.evaluate(async (src) => {
           document.cookie = 'who=me; path=/';
           const image = new Image();
-          const loads = new Promise((resolve) => { image.onload = () => resolve(true); image.onerror = () => resolve(false); });
+          const loads = new Promise((resolve) => {
+            image.onload = () => resolve(true);
+            image.onerror = () => resolve(false);
+          });
           image.src = src;
           return [crossOriginIsolated, await loads];
         }, `http://127.0.0.1:${ordinary.address().port}/${variant}.svg`);

@@ -52,7 +52,8 @@ function unchunk(bytes) {
  * @param {{ method?: string, headers?: Record<string, string>, host?: string, body?: string }} [options] host '' sends
  *   no Host line
  */
-export async function rawRequest(port, target, { method = 'GET', headers = {}, host = `127.0.0.1:${port}`, body = '' } = {}) {
+export async function rawRequest(port, target, options = {}) {
+  const { method = 'GET', headers = {}, host = `127.0.0.1:${port}`, body = '' } = options;
   const socket = net.connect(port, '127.0.0.1');
   await once(socket, 'connect');
   const lines = Object.entries({ ...(host ? { Host: host } : {}), Connection: 'close', ...headers,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// resources.mjs: the page about other origins shows what is loaded and what is blocked, in each policy; its pictures are
-// kept as artefacts.
+// resources.mjs: the page about other origins shows what is loaded and what is blocked, in each policy; pictures of it
+// are kept as artefacts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { serveDemo } from '../../wasm/serve.mjs';
@@ -8,8 +8,8 @@ import { inEachBrowser, screenshot } from './browsers.mjs';
 
 /** What comes in with each policy: those that are blocked; the others are loaded. */
 const BLOCKED = {
-  'require-corp': ['image-silent', 'image-same-origin', 'image-cors-unasked', 'script-silent', 'sheet-silent', 'fetch-silent',
-    'frame-silent', 'worker-forgotten', 'worker-other'],
+  'require-corp': ['image-silent', 'image-same-origin', 'image-cors-unasked', 'script-silent', 'sheet-silent',
+    'fetch-silent', 'frame-silent', 'worker-forgotten', 'worker-other'],
   credentialless: ['image-same-origin', 'fetch-silent', 'frame-silent', 'worker-forgotten', 'worker-other'],
   without: ['image-same-origin', 'fetch-silent', 'worker-other'],
 };

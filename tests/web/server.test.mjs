@@ -27,7 +27,8 @@ before(async () => {
   mkdirSync(path.join(parent, 'more'));
   const files = {
     'site/index.html': '<!doctype html>', 'site/a.txt': TEXT, 'site/sub/index.html': 'sub', 'site/sp ace.txt': 'space',
-    'site/ü.txt': 'umlaut', 'site/m.mjs': '', 'site/m.js': '', 'site/m.wasm': '', 'site/m.css': '', 'site/m.unknown': '',
+    'site/ü.txt': 'umlaut', 'site/m.mjs': '', 'site/m.js': '', 'site/m.wasm': '', 'site/m.css': '',
+    'site/m.unknown': '',
     'site/.env': 'secret', 'site/sub/.hidden/x': 'secret', 'outside.txt': 'secret', 'more/b.txt': 'mounted',
     'site-sibling.txt': 'secret',
   };
@@ -130,7 +131,8 @@ test('ranges', async () => {
   for (const [range, status, body, contentRange] of [
     ['bytes=0-4', 206, 'hello', '0-4'], ['bytes=7-', 206, TEXT.slice(7), `7-${last}`],
     ['bytes=-5', 206, TEXT.slice(-5), `${last - 4}-${last}`], ['bytes=-99', 206, TEXT, `0-${last}`],
-    ['bytes=5-999', 206, TEXT.slice(5), `5-${last}`], [`bytes=${last}-${last}`, 206, TEXT.slice(last), `${last}-${last}`],
+    ['bytes=5-999', 206, TEXT.slice(5), `5-${last}`],
+    [`bytes=${last}-${last}`, 206, TEXT.slice(last), `${last}-${last}`],
     // what RFC 9110 lets a server ignore: the whole
     ['bytes=5-2', 200, TEXT], ['bytes=0-1,3-4', 200, TEXT], ['lines=0-1', 200, TEXT], ['bytes=-', 200, TEXT],
     ['bytes=12-', 416, null, '*'], ['bytes=-0', 416, null, '*'],
@@ -178,14 +180,15 @@ test('other header sets: credentialless, none, by path, with other origins', asy
       const answer = await rawRequest(other.port, '/a.txt?search');
       assertHeaders(answer, expected, JSON.stringify(options));
       const names = answer.headers.map(([name]) => name);
-      const unexpected = Object.keys(EXPECTED).filter((name) => !(name in expected) && names.includes(name.toLowerCase()));
-      assert.deepEqual(unexpected, []);
+      const absent = Object.keys(EXPECTED).filter((name) => !(name in expected));
+      assert.deepEqual(absent.filter((name) => names.includes(name.toLowerCase())), []);
     } finally {
       await other.close();
     }
   }
-  assert.match(isolationHeaders({ origins: ['https://cdn.example'] })['Content-Security-Policy'],
-    /^default-src 'self' https:\/\/cdn\.example; script-src 'self' https:\/\/cdn\.example 'wasm-unsafe-eval'; worker-src 'self';/);
+  const policy = isolationHeaders({ origins: ['https://cdn.example'] })['Content-Security-Policy'];
+  for (const directive of ["default-src 'self' https://cdn.example", "worker-src 'self'",
+    "script-src 'self' https://cdn.example 'wasm-unsafe-eval'"]) assert.ok(policy.split('; ').includes(directive));
   for (const options of [{ coep: 'unsafe-none' }, { origins: ['cdn.example'] }, { origins: ['https://a.example/path'] },
     { origins: ["https://a.example; script-src 'unsafe-eval'"] }]) {
     await assert.rejects(serve({ folder, ...options }), TypeError);
@@ -206,7 +209,7 @@ test('a long file arrives whole, and a reader who leaves does no harm', async ()
   assert.equal((await get('/a.txt')).body, TEXT);
 });
 
-test('the command: prints the address and what it sends; a taken port and other mistakes have clear errors', async () => {
+test('the command: prints the address and what it sends; mistakes have clear errors', async () => {
   const folder = path.join(parent, 'site');
   const child = spawn(process.execPath, [SERVE, '--port', '0', '--coep', 'credentialless', folder]);
   try {

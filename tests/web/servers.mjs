@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// servers.mjs: the real nginx, Apache and Caddy, each with its file of docs/hosting. Only names, ports and folders in it
-// are replaced, and two paths are added that fail on purpose; what a distribution's main file would say stands here.
+// servers.mjs: the real nginx, Apache and Caddy, each with its file of docs/hosting. Only names, ports and folders in
+// it are replaced, and two paths are added that fail on purpose; what a distribution's main file would say stands here.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync, chmodSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -31,7 +33,8 @@ export const SERVERS = {
       server = replaceOnce(server, 'root /var/www/site;', `root ${site};`);
       server = replaceOnce(server, '    location ~ /\\.', '    location = /fails { return 500; }\n'
         + '    location = /refused { deny all; }\n    location ~ /\\.');
-      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/t;`);
+      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) =>
+        `${kind}_temp_path ${folder}/t;`);
       return `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr warn;\nevents {}\n`
         + `http { access_log off; ${temporary.join(' ')}\n${server}}\n`;
     },
@@ -46,7 +49,8 @@ export const SERVERS = {
         '<Directory /var/www/site>', `<Directory ${site}>`);
       host = replaceOnce(host, '    TraceEnable', '    Redirect 500 /fails\n    <Location /refused>\n        '
         + 'Require all denied\n    </Location>\n    TraceEnable');
-      const modules = APACHE_MODULES.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so\n`);
+      const modules = APACHE_MODULES.map((name) =>
+        `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so\n`);
       return `ServerRoot ${folder}\nListen 127.0.0.1:${port}\nPidFile ${folder}/pid\nErrorLog ${folder}/log\n`
         + `ServerName localhost\nMutex pthread\nTypesConfig /etc/mime.types\n${modules.join('')}`
         + `${process.getuid?.() === 0 ? 'User nobody\nGroup nogroup\n' : ''}${host}`;

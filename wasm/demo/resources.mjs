@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// resources.mjs: tries each case of resource_cases.mjs and shows what came of it. `document.documentElement.dataset.done`
-// is set when all have ended.
+// resources.mjs: tries each case of resource_cases.mjs and shows what came of it. The root element's data-done is set
+// when all have ended.
 import { diagnose, explainWorker } from '../src/diagnose.mjs';
 import { GROUPS } from './resource_cases.mjs';
 
 /** @typedef {import('./resource_cases.mjs').Case} Case */
 
-// a blocked frame says nothing (Firefox), or that an error page was loaded (Chromium): it is given up this long after that
-// or after another frame was there
+// a blocked frame says nothing (Firefox), or that an error page was loaded (Chromium): it is given up this long
+// after that, or after another frame was there
 const FRAME_MS = 1000;
 const LONGEST_MS = 8000;
 
@@ -41,19 +41,23 @@ function settle(element, where) {
   });
 }
 
-/** How each kind is loaded: true if it came. @type {Record<Case['kind'], (url: string, cors: boolean, row: HTMLElement) => Promise<boolean>>} */
+/** The attribute crossorigin. */
+const corsMode = (/** @type {boolean} */ cors) => (cors ? 'anonymous' : null);
+
+/** How each kind is loaded: true if it came.
+ * @type {Record<Case['kind'], (url: string, cors: boolean, row: HTMLElement) => Promise<boolean>>} */
 const LOADERS = {
   img(url, cors, row) {
-    const image = Object.assign(document.createElement('img'), { crossOrigin: cors ? 'anonymous' : null, src: url, alt: '' });
-    return settle(image, /** @type {HTMLElement} */ (row.querySelector('.sample')));
+    return settle(Object.assign(document.createElement('img'), { crossOrigin: corsMode(cors), src: url, alt: '' }),
+      /** @type {HTMLElement} */ (row.querySelector('.sample')));
   },
   js(url, cors) {
-    return settle(Object.assign(document.createElement('script'), { crossOrigin: cors ? 'anonymous' : null, src: url }),
-      document.head);
+    const script = document.createElement('script');
+    return settle(Object.assign(script, { crossOrigin: corsMode(cors), src: url }), document.head);
   },
   css(url, cors) {
-    return settle(Object.assign(document.createElement('link'), { rel: 'stylesheet', crossOrigin: cors ? 'anonymous' : null,
-      href: url }), document.head);
+    const link = document.createElement('link');
+    return settle(Object.assign(link, { rel: 'stylesheet', crossOrigin: corsMode(cors), href: url }), document.head);
   },
   json: (url) => fetch(url).then((response) => response.ok, () => false),
   html(url) {
@@ -61,7 +65,10 @@ const LOADERS = {
       title: 'a page of another origin' });
     return new Promise((resolve) => {
       const giveUp = () => { setTimeout(() => resolve(false), FRAME_MS); };
-      addEventListener('message', ({ source }) => { (source === frame.contentWindow ? () => resolve(true) : giveUp)(); });
+      addEventListener('message', ({ source }) => {
+        if (source === frame.contentWindow) resolve(true);
+        else giveUp();
+      });
       frame.onload = giveUp;
       document.body.append(frame);
     });
@@ -81,7 +88,8 @@ const LOADERS = {
 
 /** The row of a case, before anything is known. @param {Case} one */
 function makeRow(one) {
-  const sample = one.kind === 'img' ? make('div', 'sample') : make('div', 'sample none', one.kind === 'worker' ? 'mjs' : one.kind);
+  const kind = one.kind === 'worker' ? 'mjs' : one.kind;
+  const sample = one.kind === 'img' ? make('div', 'sample') : make('div', 'sample none', kind);
   const row = make('tr', '',
     make('td', '', make('div', 'what', sample,
       make('div', '', make('b', '', one.title), make('span', 'sends', `comes with ${one.sends}`)))),
@@ -135,16 +143,18 @@ async function main() {
     ? `It came with \`Cross-Origin-Embedder-Policy: ${policy}\`, and shares memory with its workers.`
     : `${reason} ${causes[0]?.fix ?? ''}`).childNodes);
   if (!other) {
-    byId('cases').replaceChildren(make('p', 'panel warn', 'This page needs a second origin, which the development server '
-      + 'has: `node serve.mjs`, without a folder.'));
+    byId('cases').replaceChildren(make('p', 'panel warn', 'This page needs a second origin, which the development '
+      + 'server has: `node serve.mjs`, without a folder.'));
     return;
   }
   byId('other').textContent = other.origin;
   byId('policies').hidden = false;
-  document.querySelector(`[data-policy="${policy === 'none' ? 'without' : policy}"]`)?.setAttribute('aria-current', 'page');
+  const link = document.querySelector(`[data-policy="${policy === 'none' ? 'without' : policy}"]`);
+  link?.setAttribute('aria-current', 'page');
   const tried = GROUPS.flatMap(({ title, text, cases }) => {
     const rows = cases.map(makeRow);
-    const head = make('tr', '', ...['What, and what comes with it', 'Result', 'Why'].map((name) => make('th', '', name)));
+    const names = ['What, and what comes with it', 'Result', 'Why'];
+    const head = make('tr', '', ...names.map((name) => make('th', '', name)));
     byId('cases').append(make('section', '', make('h2', '', title), make('p', 'quiet', text),
       make('table', 'cards cases', make('thead', '', head), make('tbody', '', ...rows))));
     return cases.map((one, i) => tryCase(one, /** @type {HTMLElement} */ (rows[i]), other.origin, policy));

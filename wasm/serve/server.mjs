@@ -50,7 +50,8 @@ const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 export async function serve(options) {
   const { host = '127.0.0.1', port = 0 } = options;
   const site = new Site(options);
-  const listener = (/** @type {any} */ request, /** @type {any} */ response) => { void site.answer(request, response); };
+  /** @type {import('node:http').RequestListener} */
+  const listener = (request, response) => { void site.answer(request, response); };
   // by itself node answers two kinds of request, and without our headers: one that calls the server by no name,
   // and one that expects what nobody knows
   const server = createServer({ requireHostHeader: false }, listener);
@@ -83,10 +84,12 @@ export async function serve(options) {
 /** @param {any} error @param {string} host @param {number} port */
 function explainListen(error, host, port) {
   switch (error.code) {
-    case 'EADDRINUSE': return `port ${port} is taken, by a server started before? Choose another, or 0 for any free one`;
+    case 'EADDRINUSE':
+      return `port ${port} is taken, by a server started before? Choose another, or 0 for any free one`;
     case 'EACCES': return `port ${port} is for the administrator only; choose one from 1024 on`;
     case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND': return `${host} is no address of this machine; 127.0.0.1 is for this machine alone, 0.0.0.0 for all`;
+    case 'ENOTFOUND':
+      return `${host} is no address of this machine; 127.0.0.1 is for this machine alone, 0.0.0.0 for all`;
     default: return `cannot listen on ${host} port ${port}: ${error.message}`;
   }
 }

@@ -45,7 +45,7 @@ const CAUSES = {
     fix: 'Reload the page. If that does not help, let the server send the headers with 304 Not Modified too.',
   }),
   'parent-not-isolated': () => ({
-    text: 'The page is in a frame, and the page around it is not isolated. A frame is isolated only inside of one that is.',
+    text: 'The page is in a frame, and the page around it is not isolated. A frame is isolated only in one that is.',
     fix: `Send ${BOTH} with the outer page, or open this page by itself.`,
   }),
   'embedded-without-permission': () => ({
@@ -59,7 +59,7 @@ const CAUSES = {
   }),
   'no-shared-array-buffer': () => ({
     text: 'The page is isolated, yet this browser has no SharedArrayBuffer.',
-    fix: 'Use a newer browser (Chrome 92, Firefox 79, Safari 15.2), or look whether a setting of it forbids shared memory.',
+    fix: 'Use a newer browser (Chrome 92, Firefox 79, Safari 15.2), or look whether a setting forbids shared memory.',
   }),
   'memory-not-postable': (error) => ({
     text: `This browser makes shared memory, but does not let it be sent to a worker (${error}).`,
@@ -92,8 +92,8 @@ const CAUSES = {
     fix: 'Send .js and .mjs as Content-Type: text/javascript.',
   }),
   'worker-blocked-coep': (url) => ({
-    text: `The page has Cross-Origin-Embedder-Policy, but its worker script ${url} came without, so the browser blocks it. `
-      + 'The error event says nothing of it.',
+    text: `The page has Cross-Origin-Embedder-Policy, but its worker script ${url} came without, so the browser `
+      + 'blocks it. The error event says nothing of it.',
     fix: 'Send Cross-Origin-Embedder-Policy with the script as well, simplest with every file.',
   }),
   'worker-blocked-csp': (directive) => ({

@@ -9,7 +9,7 @@ import { cause } from './causes.mjs';
 /**
  * @typedef {object} Diagnosis
  * @property {'threads' | 'single'} mode 'threads': shared memory can be made and reaches workers
- * @property {'threads' | 'single' | 'none'} wasm which modules can be compiled here; 'threads' of no use in mode 'single'
+ * @property {'threads' | 'single' | 'none'} wasm which modules can be compiled here, whatever the mode
  * @property {boolean} ok no cause was found: mode and wasm are 'threads'
  * @property {Cause[]} causes what stands in the way, each with its fix; the first is to be mended first
  * @property {string} reason one sentence for a panel or a log: the first cause's text, or that all is well
@@ -107,7 +107,9 @@ async function isolationCauses() {
   if (location.protocol === 'file:') return [cause('file-url')];
   if (!globalThis.isSecureContext) return [cause('insecure-context', location.origin)];
   // a worker is isolated if its page is
-  if (typeof window === 'undefined') return [cause('not-isolated', 'the page that started this worker is not; ask there')];
+  if (typeof window === 'undefined') {
+    return [cause('not-isolated', 'the page that started this worker is not; ask there')];
+  }
   const headers = await headersOf(location.href);
   if (!headers) return [cause('not-isolated', 'the headers of the page could not be read')];
   const causes = [];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // isolate.mjs: isolation on a host that cannot send headers, by a service worker that adds them. Headers of the server
-// are better where they can be had: the first visit loads twice, and without the service worker (private windows of some
-// browsers, a forced reload) the page is not isolated.
+// are better where they can be had: the first visit loads twice, and without the service worker (private windows of
+// some browsers, a forced reload) the page is not isolated.
 //
 //   import { isolate } from './isolate.mjs';
 //   const { isolated, reason } = await isolate();   // on the first visit the page is loaded again here
@@ -39,7 +39,8 @@ export async function isolate({ worker = 'isolation_worker.js', coep = 'require-
     await navigator.serviceWorker.ready;
     await control();
   } catch (error) {
-    return { isolated: false, reason: `The service worker ${url.pathname} could not be registered: ${messageOf(error)}` };
+    const reason = `The service worker ${url.pathname} could not be registered: ${messageOf(error)}`;
+    return { isolated: false, reason };
   }
   remember(reloads() + 1);
   location.reload();

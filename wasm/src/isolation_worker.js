@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// isolation_worker.js: a service worker that adds the isolation headers to what a host sends that cannot (GitHub Pages).
+// isolation_worker.js: a service worker that adds the isolation headers where a host cannot (GitHub Pages).
 // Copy it to the folder of the pages: a service worker serves what lies beside and below it. isolate.mjs registers it.
 // A classic script, since not every browser takes a module here.
 (() => {
