@@ -37,6 +37,7 @@ before(async () => {
   symlinkSync('..', path.join(folder, 'up'));
   symlinkSync('a.txt', path.join(folder, 'stays.txt'));
   symlinkSync('.env', path.join(folder, 'env.txt'));
+  symlinkSync('a.txt', path.join(folder, '.a.txt'));
   symlinkSync('loop.txt', path.join(folder, 'loop.txt'));
   assert.equal(spawnSync('mkfifo', [path.join(folder, 'pipe')]).status, 0);
   server = await serve({ folder, mounts: { '/more/': path.join(parent, 'more') }, answers: {
@@ -155,7 +156,7 @@ test('no path leaves the folder, and nothing hidden is served', async () => {
       '/%00', '/%ff', '/%', '/%2fetc%2fpasswd', '/more/../outside.txt', '/more/%2e%2e/outside.txt', '*',
       `http://127.0.0.1:${server.port}/a.txt`]],
     [403, ['/leaves.txt', '/up/outside.txt', '/up/site-sibling.txt', '/loop.txt', '/pipe']],
-    [404, ['/.env', '/%2eenv', '/env.txt', '/sub/.hidden/x', '/sub/.hidden', '/none', '/a.txt/', '/a.txt/b', '/empty/',
+    [404, ['/.env', '/%2eenv', '/env.txt', '/.a.txt', '/sub/.hidden/x', '/sub/.hidden', '/none', '/a.txt/', '/a.txt/b', '/empty/',
       '/more', '/more/', '/more/a.txt', `/${'x'.repeat(300)}`, '/%252e%252e/outside.txt', '/...', '/constructor']],
   ]) {
     for (const target of targets) {
