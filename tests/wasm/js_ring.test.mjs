@@ -3,6 +3,9 @@
 // bells, roles, and no allocation in hot calls.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Memory, Ring, STATUS } from '../../wasm/src/index.mjs';
@@ -195,22 +198,26 @@ for (const layout of LAYOUTS) {
   });
 
   for (const shared of [false, true]) test(`memory grows under a ring, ${name}, ${shared ? 'shared' : 'unshared'}`, async () => {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: 20, shared });
-    const desc = { itemSizeBytes: 8, capacityItems: 8, ...layout };
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 40, shared });
+    const desc = { itemSizeBytes: 8, capacityItems: 2, ...layout };
     Ring.format(memory, 640, desc);
     const place = new Memory(memory);
     const producer = Ring.producer(place, 640, { type: Float64Array });
     const consumer = Ring.consumer(memory, 640, { type: Float64Array });
     const out = new Float64Array(1);
     const grow = () => memory.grow(1);
-    for (const push of [() => producer.tryPush([1]), () => producer.tryPushMany([1]) === 1,
-      () => producer.reserve() === 1 && ((producer.items[producer.at] = 1), producer.commit(1), true)]) {
+    const put = [(n) => { producer.tryPush([n]); }, (n) => { producer.tryPushMany([n]); },
+      (n) => { producer.reserve(); producer.items[producer.at] = n; producer.commit(); },
+      (n) => { producer.reserve(); producer.view()[0] = n; producer.commit(); }];
+    // views of single slots more than once round
+    for (const [n, push] of [...put, put[3], put[3], put[3]].entries()) {
       grow();
-      assert.ok(push());
+      push(n + 10);
+      assert.ok(consumer.peek() === 1 && consumer.view()[0] === n + 10);
       grow();
       assert.equal(consumer.status, STATUS.OK);
       assert.equal(consumer.wasCount(), 1);
-      assert.ok(consumer.tryPop(out.fill(0)) && out[0] === 1);
+      assert.ok(consumer.tryPop(out.fill(0)) && out[0] === n + 10);
     }
     producer.tryPush([2]);
     grow();
@@ -230,9 +237,41 @@ for (const layout of LAYOUTS) {
   });
 }
 
+test('an item whose producer died before it told its index is there for the next one', () => {
+  const desc = { itemSizeBytes: 4, capacityItems: 8, sequenced: true };
+  const buffer = newRing(desc);
+  const options = { type: Uint32Array };
+  const first = Ring.producer(buffer, 0, options);
+  for (const number of [10, 11, 12]) first.tryPush([number]);
+  new Int32Array(buffer)[128 / 4] = 2 << 1;   // as if it had died between the third slot and the index
+  const second = Ring.producer(buffer, 0, options);
+  assert.equal(Ring.inspect(buffer).wasPushed, 3);
+  second.tryPush([13]);
+  const consumer = Ring.consumer(buffer, 0, options);
+  const out = new Uint32Array(4);
+  assert.equal(consumer.tryPopMany(out), 4);
+  assert.deepEqual([...out], [10, 11, 12, 13]);
+});
+
 test('hot calls of rings and streams allocate nothing', () => {
   const script = fileURLToPath(new URL('./js_ring_allocation.mjs', import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath,
     ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64', script], { encoding: 'utf8' });
   assert.equal(status, 0, stdout + stderr);
+});
+
+test('the example of the README runs', async () => {
+  const readme = readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8');
+  const [, example] = readme.match(/```js\n(import[^]*?)```/);
+  const [, expected] = example.match(/console\.log\(sum\);\s+\/\/ (\d+)/);
+  const folder = mkdtempSync(join(tmpdir(), 'tern-readme-'));
+  try {
+    const script = join(folder, 'sum.mjs');
+    writeFileSync(script, example.replace("'tern-shm'", `'${new URL('../../wasm/src/index.mjs', import.meta.url)}'`));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout.trim(), expected);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

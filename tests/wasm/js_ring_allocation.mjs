@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// js_ring_allocation.mjs: a million of each hot call allocate nothing. js_ring.test.mjs runs it with --expose-gc and
+// js_ring_allocation.mjs: 400,000 of each hot call allocate nothing. js_ring.test.mjs runs it with --expose-gc and
 // a young generation so large that no collection comes in between: what was allocated still shows in heapUsed.
 import { Ring, Stream } from '../../wasm/src/index.mjs';
 
-const CALLS = 1_000_000;
+const CALLS = 400_000;
+const TURNS = 3;
 const WARM_CALLS = 100_000;
-const MOST_BYTES = 4_000_000;   // the smallest object has 12 to 16 bytes; compiled code and the like 1 or 2 MB in all
+const MOST_BYTES = 2_400_000;   // the smallest object has 12 to 16 bytes; compiled code and the like 1 or 2 MB in all
 
 function newRing(desc) {
   const buffer = new SharedArrayBuffer(Ring.size(desc));
@@ -86,10 +87,14 @@ cases.push(['a small object', (count) => { for (let i = 0; i < count; i++) kept 
 let failures = 0;
 for (const [name, run] of cases) {
   run(WARM_CALLS);
-  globalThis.gc();
-  const before = process.memoryUsage().heapUsed;
-  run(CALLS);
-  const bytes = process.memoryUsage().heapUsed - before;
+  // a compilation may come at any time; calls that allocate do so each time
+  let bytes = Infinity;
+  for (let turn = 0; turn < TURNS && bytes > MOST_BYTES; turn++) {
+    globalThis.gc();
+    const before = process.memoryUsage().heapUsed;
+    run(CALLS);
+    bytes = process.memoryUsage().heapUsed - before;
+  }
   const isRight = kept === null ? bytes <= MOST_BYTES : bytes > MOST_BYTES;
   if (isRight) continue;
   console.error(`${name}: ${bytes} bytes in ${CALLS} calls`);

@@ -226,7 +226,8 @@ test('waits end by a record, by time, or by closing', async () => {
 
 test('memory grows under a stream', () => {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 30 });
-  Stream.format(memory, 0, { capacityBytes: 64 });
+  Stream.format(memory, 0, { capacityBytes: 512 });
+  const [long, out] = [new Uint8Array(232).fill(3), new Uint8Array(232)];
   const [producer, consumer] = [Stream.producer(memory), Stream.consumer(memory)];
   for (let i = 0; i < 8; i++) {
     memory.grow(1);
@@ -238,5 +239,23 @@ test('memory grows under a stream', () => {
     consumer.release();
     assert.equal(consumer.status, STATUS.OK);
     assert.equal(producer.status, STATUS.OK);
+    // of a length that makes the next turn begin at the same place
+    assert.ok(producer.trySend(9, long));
+    assert.ok(consumer.tryReceive(out.fill(0)));
+    assert.deepEqual(out, long);
+  }
+});
+
+test('padding that no producer writes is refused', () => {
+  for (const [length, filled] of [[0xffffffff, 32], [0xffffffff, 31], [0x80000000, 32], [129, 32]]) {
+    const [, , buffer] = newStream();
+    const words = new Int32Array(buffer);
+    words[384 / 4] = length;
+    words[128 / 4] = filled << 1;
+    const consumer = Stream.consumer(buffer);
+    assert.equal(consumer.peek(), null);
+    assert.equal(consumer.status, STATUS.ERR_CORRUPT, `${length}, ${filled} units`);
+    assert.throws(() => consumer.peekWait(), fails(STATUS.ERR_CORRUPT));
+    assert.equal(Stream.inspect(buffer).wasReadBytes, 0);
   }
 });
