@@ -7,7 +7,8 @@ import { Bell, Memory, STATUS, TernError, lowestBit } from '../../wasm/src/index
 import { BellView, makeBell } from './bell_view.mjs';
 import { Crew } from './crew.mjs';
 import { Heap, instantiate, loadModule, newMemory } from './instance.mjs';
-import { JsBell, garbageOf, isLong, newSeed, randomOf } from './js_ends.mjs';
+import { JsBell, garbageOf, isLong, newSeed } from './js_ends.mjs';
+import { randomOf } from './random.mjs';
 
 const HANG = { timeout: 240_000 };
 const STEPS = 2_000;

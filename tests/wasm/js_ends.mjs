@@ -5,8 +5,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Bell, Pool, STATUS, TernError, Triple } from '../../wasm/src/index.mjs';
 import { FOREVER } from './instance.mjs';
-import { wordOf } from './triple_end.mjs';
 import { ITEM_WORDS } from './pool_view.mjs';
+import { wordOf } from './triple_end.mjs';
 
 /** Whether the long forms of the tests run. */
 export const isLong = process.env.TERN_LONG === '1';
@@ -118,17 +118,6 @@ export class JsPool {
 }
 
 // ---- Tools of the tests ------------------------------------------------------------------------
-
-/** Numbers below n that a seed decides. */
-export function randomOf(seed) {
-  let state = seed >>> 0;
-  return (n) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x ^= x + Math.imul(x ^ (x >>> 7), 61 | x);
-    return ((x ^ (x >>> 14)) >>> 0) % n;
-  };
-}
 
 /** A seed, told by the test; TERN_SEED repeats a run. */
 export function newSeed(t) {

@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test';
 import { Memory, STATUS, Triple, TernError } from '../../wasm/src/index.mjs';
 import { Crew } from './crew.mjs';
 import { Heap, instantiate, loadModule, newMemory } from './instance.mjs';
-import { garbageOf, isLong, newSeed, randomOf } from './js_ends.mjs';
+import { garbageOf, isLong, newSeed } from './js_ends.mjs';
+import { randomOf } from './random.mjs';
 import { makeTriple } from './triple_end.mjs';
 
 const HANG = { timeout: 240_000 };

@@ -2,6 +2,7 @@
 // pool_tasks.mjs: what a worker does with a pool. Handles travel through a ring.
 import { STATUS, expectOk, fail } from './instance.mjs';
 import { DEFERRED, FULL, Pool, STALE } from './pool_view.mjs';
+import { randomOf } from './random.mjs';
 import { End, addToChecksum, payload } from './ring_end.mjs';
 
 /** An item holds its own handle, its number and what belongs to the number. */
@@ -76,5 +77,61 @@ export const poolTasks = ({ tern, memory, heap, lookAgain, View = Pool }) => ({
       count++;
     }
     return { checksum, count };
+  },
+
+  /** `count` random calls, beside those of others, of handles that all share: `cells` hold one each, as one word. */
+  churnPool({ pool: at, cells, cellCount, count, seed }) {
+    const pool = new View(tern, memory, heap, at);
+    const shared = new Int32Array(memory.buffer, cells, cellCount);
+    const random = randomOf(seed);
+    const done = { made: 0, freed: 0, deferred: 0, pinned: 0, full: 0 };
+    const handleOf = (cell) => [cell >>> 24, cell & 0xffffff];
+    const free = (handle) => {
+      const status = pool.free(handle);
+      if (status === STATUS.OK || status === DEFERRED) done.freed++;
+      else if (status !== STALE) fail(`free of ${handle}: status ${status}`);
+      if (status === DEFERRED) done.deferred++;
+    };
+    const expectSame = (item, handle) => {
+      for (let look = 0; look < 8; look++)
+        if (Atomics.load(item, 0) !== handle[0] || Atomics.load(item, 1) !== handle[1]) fail(`${item}, not ${handle}`);
+    };
+    const expectHeld = (item, handle) => {
+      expectSame(item, handle);
+      done.pinned++;
+      pool.unpin(handle);
+    };
+    for (let i = 0; i < count; i++) {
+      const cell = random(cellCount);
+      const handle = handleOf(Atomics.load(shared, cell));
+      const which = random(9);
+      if (which < 3) {
+        const { status, handle: made, item } = pool.alloc();
+        if (status === FULL) {
+          done.full++;
+          continue;
+        }
+        expectOk(status, `alloc, after ${i} calls`);
+        Atomics.store(item, 0, made[0]);
+        Atomics.store(item, 1, made[1]);
+        done.made++;
+        const old = Atomics.exchange(shared, cell, made[0] << 24 | made[1]);
+        if (old !== 0) free(handleOf(old));
+      } else if (handle[1] === 0) {
+        continue;
+      } else if (which === 3) {
+        free(handle);
+      } else if (which < 6) {
+        const item = pool.pin(handle);
+        if (item) expectHeld(item, handle);
+      } else if (which === 6) {
+        if (pool.read(handle) === STATUS.OK) expectSame(pool.copy, handle);
+      } else {
+        // the next item of the slot, which may be there by now, and be filled by its maker
+        const next = [handle[0], handle[1] + 1];
+        if (pool.pin(next)) pool.unpin(next);
+      }
+    }
+    return done;
   },
 });

@@ -142,6 +142,7 @@ export class Pool {
    * @returns {Views}
    */
   item(index) {
+    if (!(index >= 0 && index < this.#slots)) return refuse(`the pool has no slot ${index}`);
     const chunk = this.#chunks[index >>> CHUNK_BITS];
     return chunk?.[index & ((1 << CHUNK_BITS) - 1)] ?? this.#newItem(index);
   }
@@ -149,7 +150,6 @@ export class Pool {
   /** @param {number} index */
   #newItem(index) {
     this.#now();
-    if (!(index >= 0 && index < this.#slots)) return refuse(`the pool has no slot ${index}`);
     const chunk = this.#chunks[index >>> CHUNK_BITS] ??= [];
     return chunk[index & ((1 << CHUNK_BITS) - 1)] =
       new Views(this.#memory, this.#offset + this.offsetOf(index), this.itemSizeBytes);
