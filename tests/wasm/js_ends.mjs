@@ -3,7 +3,8 @@
 // task of a worker can be done by either; and what tests of the package share.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Bell, Pool, STATUS, TernError, Triple } from '../../wasm/src/index.mjs';
+import { Bell, Pool, Region, STATUS, TernError, Triple } from '../../wasm/src/index.mjs';
+import { TYPE_POOL } from '../../wasm/src/layout.mjs';
 import { FOREVER } from './instance.mjs';
 import { ITEM_WORDS } from './pool_view.mjs';
 import { wordOf } from './triple_end.mjs';
@@ -91,9 +92,16 @@ export class JsBell {
 
 export class JsPool {
   constructor(tern, memory, heap, pool) {
-    this.end = Pool.attach(memory, pool.at);
+    this.end = pool.region ? this.open(memory, pool) : Pool.attach(memory, pool.at);
     this.bytes = new Uint8Array(ITEM_WORDS * 4);
     this.copy = new Uint32Array(this.bytes.buffer);
+  }
+
+  /** One in a region, as a peer of our own. */
+  open(memory, { region, name }) {
+    this.region = Region.attach(memory, region.at);
+    const object = this.region.find(name, TYPE_POOL);
+    return new Pool(object.memory, 0, { table: this.region.table, slot: this.region.peer - 1, object: object.index });
   }
 
   alloc() {

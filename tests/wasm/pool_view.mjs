@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // pool_view.mjs: pools and their views, for JavaScript that calls the module.
 import { STATUS } from './instance.mjs';
+import { CPeer } from './region_actors.mjs';
 
 export const FULL = -14;
 export const STALE = -18;
@@ -41,8 +42,15 @@ export class Pool {
     this.handle = new Uint32Array(memory.buffer, this.room, 2);
     this.address = new Uint32Array(memory.buffer, this.room + 8, 1);
     this.copy = new Uint32Array(memory.buffer, this.room + 16, ITEM_WORDS);
-    const status = tern.tern_pool_attach(this.view, pool.at, pool.size);
-    if (status !== STATUS.OK) throw new Error(`tern_pool_attach: ${status}`);
+    const status = pool.region ? this.open(heap, pool) : tern.tern_pool_attach(this.view, pool.at, pool.size);
+    if (status !== STATUS.OK) throw new Error(`tern_pool_attach or _open: ${status}`);
+  }
+
+  /** One in a region, as a peer of our own. */
+  open(heap, { region, name }) {
+    this.peer = new CPeer({ tern: this.tern, memory: this.memory, heap }, region.at, region.size);
+    if (this.peer.attach() !== STATUS.OK) throw new Error('tern_region_attach');
+    return this.tern.tern_pool_open(this.view, this.peer.view, this.peer.string(name), 0);
   }
 
   /** { status, handle, item } */
