@@ -127,7 +127,9 @@ tern_status tern__pool_settle(const tern_region *region, tern_a64 *hold, tern_re
     tern_status status = TERN_ERR_CORRUPT;   /* also what an attach would say of a pool that is none */
     bool is_pool = number < region->max_objects && tern__region_object(region, number, &object) == TERN_OK
         && object.type == TERN_TYPE_POOL && tern__pool_attach(&pool, region, &object) == TERN_OK;
-    if (is_pool && index < pool.slots) {
+    if (tern__hold_kind(value) == 0) {
+        status = TERN_OK;   /* half of a hold: JavaScript writes one in two, and its peer had nothing in hand */
+    } else if (is_pool && index < pool.slots) {
         bool was_pin = tern__hold_kind(value) == TERN__HOLD_PIN;
         if (was_pin && tern__hold_turn_busy(&pool, hold, index)) report->pins++;
         status = settle_slot(region, &pool, hold, value, was_pin, report);

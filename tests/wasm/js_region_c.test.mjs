@@ -4,9 +4,7 @@
 // damaged. TERN_LONG=1: 50 times as many; TERN_SEED=n: that one alone.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ROLE_CONSUMER, ROLE_PRODUCER, TYPE_RING } from '../../wasm/src/layout.mjs';
-import { openEnd } from '../../wasm/src/open.mjs';
-import { check } from '../../wasm/src/status.mjs';
+import { Bell, Pool, Ring, Stream, Triple } from '../../wasm/src/index.mjs';
 import { Heap, instantiate, loadModule, newMemory } from './instance.mjs';
 import { CPeer, JsPeer, Random, attempt, firstDifference, tableBytes } from './region_actors.mjs';
 
@@ -15,10 +13,8 @@ const HANDLES = 5;
 const SIZE = 256 + 6 * 128 + 3 * 512 + 6000;
 const GUARD = 256;
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'a name of thirty-one bytes, yes!'.slice(0, 31), 'g', 'h'];
-const RING = { itemBytes: 8, capacity: 16, flags: 1 };
-const OTHER_RING = { itemBytes: 8, capacity: 32, flags: 1 };
-const ROUNDS = process.env.TERN_LONG ? 5000 : 100;
-const OPERATIONS = 80;
+const ROUNDS = process.env.TERN_LONG ? 10000 : 250;
+const OPERATIONS = 100;
 
 const module = loadModule('threads');
 const memory = newMemory('threads');
@@ -26,44 +22,37 @@ const heap = new Heap(module, memory);
 const tern = instantiate(module, memory, heap.place());
 const world = { tern, memory, heap };
 
-const ringDesc = ({ itemBytes, capacity, flags }) => {
-  const at = heap.take(12);
-  new Uint32Array(memory.buffer, at, 3).set([itemBytes, capacity, flags]);
-  return at;
-};
-const descs = new Map([[RING, ringDesc(RING)], [OTHER_RING, ringDesc(OTHER_RING)]]);
-const ringInfo = heap.take(256);
-
-/** C's ring as a type for the package's open: what is tested here is the region, not a ring. */
-const ringType = {
-  kind: 'ring', type: TYPE_RING, isPaged: () => false,
-  size: (desc) => tern.tern_ring_size(descs.get(desc)),
-  format(part, desc) { check(tern.tern_ring_format(part.start, part.size, descs.get(desc)), 'format'); },
-  matches(part, desc) {
-    check(tern.tern_ring_inspect(ringInfo, part.start, part.size), 'inspect');
-    const total = new DataView(memory.buffer).getBigUint64(part.start + 8 + 16, true);
-    return Number(total) === tern.tern_ring_size(descs.get(desc));
-  },
-};
-
-// ---- Ends of rings by both --------------------------------------------------------------------------------------
-
-const ENDS = ['producer', 'consumer'];
-
-const openC = (peer, view, end, name, desc) =>
-  tern[`tern_ring_open_${end}`](view, peer.view, peer.string(name), desc ? descs.get(desc) : 0);
-
-const attachC = (view, end) => (part) => {
-  check(tern[`tern_ring_attach_${end}`](view, part.start, part.size), 'attach');
-  return { role: null, recovery: null };
-};
-
-function openJs(peer, view, end, name, desc) {
-  const which = end === 'producer' ? ROLE_PRODUCER : ROLE_CONSUMER;
-  const { status, result } = attempt(() => openEnd(peer.region, ringType, name, desc, which, end, attachC(view, end),
-    { readyTimeoutMs: 0 }));
-  return { status, result };
+/** A description for the package, and C's struct of it. */
+function described(js, words) {
+  const at = heap.take(16, 8);
+  new Uint32Array(memory.buffer, at, words.length).set(words);
+  return { js, at };
 }
+
+const NO_WAIT = { readyTimeoutMs: 0 };
+const RING = described({ itemSizeBytes: 8, capacityItems: 16, waitable: true }, [8, 16, 1]);
+const OTHER_RING = described({ itemSizeBytes: 8, capacityItems: 32, sequenced: true }, [8, 32, 2]);
+const streamDesc = (capacity, waitable) =>
+  described({ capacityBytes: capacity, waitable }, [capacity, 0, waitable ? 1 : 0, 0]);   // 64 bits
+const STREAMS = [streamDesc(64, true), streamDesc(128, false)];
+const TRIPLES = [40, 200].map((bytes) => described({ bufferSizeBytes: bytes }, [bytes]));
+const BELLS = [3, 100].map((sources) => described({ sources }, [sources]));
+const POOLS = [2, 5].map((items) => described({ itemSizeBytes: 16, capacityItems: items }, [16, items]));
+
+/** What can be opened: by C's call, and by the package's. */
+const kindOf = (descs, call, detach, bytes, js) => ({ descs, call, detach, bytes, js });
+const KINDS = [
+  kindOf([RING, OTHER_RING], 'ring_open_producer', 'ring_detach_producer', 'producer', Ring.openProducer),
+  kindOf([RING, OTHER_RING], 'ring_open_consumer', 'ring_detach_consumer', 'consumer', Ring.openConsumer),
+  kindOf(STREAMS, 'stream_open_producer', 'stream_detach_producer', 'stream_producer', Stream.openProducer),
+  kindOf(STREAMS, 'stream_open_consumer', 'stream_detach_consumer', 'stream_consumer', Stream.openConsumer),
+  kindOf(TRIPLES, 'triple_open_writer', 'triple_detach_writer', 'triple_writer', Triple.openWriter),
+  kindOf(TRIPLES, 'triple_open_reader', 'triple_detach_reader', 'triple_reader', Triple.openReader),
+  kindOf(BELLS, 'bell_open', 'bell_detach', 'bell', Bell.open),
+  kindOf(BELLS, 'bell_open_collector', 'bell_detach', 'bell', Bell.openCollector),
+  kindOf(POOLS, 'pool_open', 'pool_detach', 'pool', Pool.open),
+];
+const POOL = KINDS.length - 1;
 
 // ---- A region with its peers -------------------------------------------------------------------------------------
 
@@ -76,7 +65,9 @@ class Twin {
     this.guardBehind = heap.take(GUARD);
     this.pairs = Array.from({ length: HANDLES }, () =>
       [new CPeer(world, this.at, SIZE), new JsPeer({ memory: new Uint8Array(memory.buffer, 0, this.at + SIZE) }, this.at)]);
-    this.views = Array.from({ length: HANDLES * 2 }, () => heap.take(tern.test_sizeof_producer()));
+    this.views = Array.from({ length: HANDLES * KINDS.length }, (_, i) =>
+      heap.take(tern[`test_sizeof_${KINDS[i % KINDS.length].bytes}`]()));
+    this.room = heap.take(16);
     this.desc = heap.take(24, 8);
   }
 
@@ -91,6 +82,7 @@ class Twin {
     this.peers = this.pairs.map((pair) => pair[this.kindOf(random)]);
     this.isAttached = this.peers.map(() => false);
     this.claims = [];
+    this.handles = [];
     this.ends = this.views.map(() => null);
   }
 
@@ -100,7 +92,7 @@ class Twin {
   }
 
   /** Do what the order says; the answer, to be compared. */
-  obey({ verb, handle, name, type, size, choice, isFormatted, end, desc, word, value, domain }) {
+  obey({ verb, handle, name, type, size, choice, isFormatted, kind, desc, word, value, domain }) {
     const peer = this.peers[handle];
     if (verb === 'damage') {
       new DataView(memory.buffer).setUint32(this.at + word, value, true);
@@ -136,29 +128,53 @@ class Twin {
       case 'find': return peer.find(name, type === 9 ? 0 : type);
       case 'evict': return peer.evict(choice);
       case 'recover': return peer.recover();
-      case 'open': return this.open(peer, handle, end, name, desc);
-      case 'close': return this.close(peer, handle, end);
+      case 'open': return this.open(peer, handle, kind, name, desc);
+      case 'close': return this.close(peer, handle, kind);
+      case 'alloc': case 'pin': case 'unpin': case 'free': return this.usePool(peer, handle, verb, choice);
       default: return assert.fail(verb);
     }
   }
 
-  open(peer, handle, end, name, desc) {
-    const slot = handle * 2 + ENDS.indexOf(end);
+  open(peer, handle, kind, name, desc) {
+    const slot = handle * KINDS.length + kind;
+    const { js, call, descs } = KINDS[kind];
     if (this.ends[slot]) return null;
-    const opened = peer instanceof CPeer ? { status: openC(peer, this.views[slot], end, name, desc) }
-      : openJs(peer, this.views[slot], end, name, desc);
+    const opened = peer instanceof CPeer
+      ? { status: tern[`tern_${call}`](this.views[slot], peer.view, peer.string(name), descs[desc]?.at ?? 0) }
+      : attempt(() => js(peer.region, name, descs[desc]?.js, NO_WAIT));
     if (opened.status === 0) this.ends[slot] = { handle, ...opened };
     return opened.status;
   }
 
-  close(peer, handle, end) {
-    const slot = handle * 2 + ENDS.indexOf(end);
+  close(peer, handle, kind) {
+    const slot = handle * KINDS.length + kind;
     const held = this.ends[slot];
     this.ends[slot] = null;
     if (!held) return false;
-    if (peer instanceof CPeer) tern[`tern_ring_detach_${end}`](this.views[slot]);
-    else held.result.role.release();
+    if (peer instanceof CPeer) tern[`tern_${KINDS[kind].detach}`](this.views[slot]);
+    else held.result.detach();
     return true;
+  }
+
+  /** Handles are taken from a list that all peers put theirs into; pins may well be another's. */
+  usePool(peer, handle, verb, choice) {
+    const slot = handle * KINDS.length + POOL;
+    const pool = this.ends[slot];
+    if (!pool || (verb !== 'alloc' && this.handles.length === 0)) return null;
+    const given = verb === 'alloc' ? null : this.handles[choice % this.handles.length];
+    if (peer instanceof CPeer) {
+      if (verb !== 'alloc') return tern[`test_pool_${verb}`](this.views[slot], ...given) | 0 ? 1 : 0;
+      const status = tern.tern_pool_alloc(this.views[slot], this.room, this.room + 8);
+      if (status === 0) this.handles.push([...new Uint32Array(memory.buffer, this.room, 2)]);
+      return status;
+    }
+    const view = pool.result;
+    if (verb === 'pin') return view.pin(...given) ? 1 : 0;
+    if (verb === 'unpin') view.unpin(...given);
+    if (verb === 'unpin') return 0;
+    if (verb === 'free') return view.free(...given) && view.status === 0 ? 0 : 1;
+    if (view.alloc()) this.handles.push([view.index, view.generation]);
+    return view.status;
   }
 
   /** What each side says of it. */
@@ -174,29 +190,29 @@ class Twin {
 // ---- Orders ------------------------------------------------------------------------------------------------------
 
 const VERBS = ['attach', 'attach', 'attach', 'detach', 'claim', 'claim', 'publish', 'publish', 'publish', 'find', 'evict',
-  'recover', 'open', 'open', 'open', 'close'];
+  'recover', 'open', 'open', 'open', 'open', 'open', 'close', 'alloc', 'alloc', 'pin', 'pin', 'unpin', 'free', 'free'];
 const TABLE_BYTES = 256 + SIZES.maxObjects * 128 + SIZES.maxPeers * 512;
 
 const newOrder = (random) => ({
   verb: random.of(VERBS),
   handle: random.below(HANDLES - 1),   // the last one is for looks
   name: random.of(NAMES),
-  type: random.of([1, 1, 1, 2, 9]),
+  type: random.of([1, 1, 4, 2, 9]),
   size: random.of([1, 128, 129, 1000, 3000]),
   choice: random.below(SIZES.maxPeers + 2),
   isFormatted: random.below(4) !== 0,
-  end: random.of(ENDS),
-  desc: random.of([undefined, RING, RING, OTHER_RING]),
+  kind: random.of([...KINDS.keys(), POOL, POOL]),
+  desc: random.of([undefined, 0, 0, 1]),
   domain: random.of(['worker', 'main', 'server']),
 });
 
-/** A word of the table that a liar has written: anywhere but in pads, and in what is compared as a pool's. */
+/** A word of the table that a liar has written: anywhere but in pads. */
 function newDamage(random) {
   const value = random.of([0, 1, 2, 3, 7, 0xffff, 0x10001, 0x10002, 0x20001, 0x80000000, 0xffffffff, random.next()]);
   const place = random.below(3);
   let word = 128 + 4 * random.below(6);
   if (place === 1) word = 256 + 128 * random.below(SIZES.maxObjects) + 4 * random.below(19);
-  if (place === 2) word = 256 + 128 * SIZES.maxObjects + 512 * random.below(SIZES.maxPeers) + 4 * random.of([0, 0, 2, 3, 10]);
+  if (place === 2) word = 256 + 128 * SIZES.maxObjects + 512 * random.below(SIZES.maxPeers) + 4 * random.of([0, 0, 2, 3, 10, 16, 17, 18, 19, 126, 127]);
   return { verb: 'damage', word, value };
 }
 
@@ -220,6 +236,7 @@ function runRound(seed, damages, tally) {
     const [byC, byJs] = twins[2].looks();
     assert.deepEqual(byJs, byC, `looks, ${where()}`);
     const status = answers[0]?.status ?? answers[0];
+    for (const what of ['pins', 'slots', 'names', 'roles']) if (answers[0]?.[what] > 0) tally.add(`${order.verb} ${what}`);
     if (answers[0] !== null) tally.add(`${order.verb} ${typeof status === 'number' ? status : ''}`.trim());
   }
 }
@@ -235,7 +252,8 @@ for (const damages of [false, true]) {
     // what must have happened in so many rounds: found, NOT_READY, MISMATCH, NOT_FOUND, EXISTS, FULL, BUSY, PEER_DEAD
     const expected = ['claim 0', 'claim -12', 'claim -14', 'claim -7', 'find 0', 'find -4', 'find -7', 'find -13',
       'find -14', 'find -19', 'open 0', 'open -4', 'open -7', 'open -13', 'open -14', 'open -17', 'open -19', 'evict 0',
-      'evict -1', 'evict -13', 'attach 0', 'attach -14', ...damages ? ['claim -6', 'find -6', 'open -6'] : []];
+      'evict -1', 'evict -13', 'attach 0', 'attach -14', 'alloc 0', 'alloc -14', 'pin 1', 'free 0', 'free 1',
+      ...damages ? ['claim -6', 'find -6', 'open -6'] : ['evict pins', 'evict roles', 'evict names']];
     assert.deepEqual(expected.filter((outcome) => !tally.has(outcome)), []);
   });
 }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { Region } from '../../wasm/src/region.mjs';
+import { Bell, Pool, Region, Ring, Stream, Triple } from '../../wasm/src/index.mjs';
 import { TernError } from '../../wasm/src/status.mjs';
 import { Heap, instantiate, loadModule, newMemory } from './instance.mjs';
 import { CPeer, Random, attempt, sizeOf } from './region_actors.mjs';
@@ -13,6 +13,12 @@ import { CPeer, Random, attempt, sizeOf } from './region_actors.mjs';
 const LONG = Boolean(process.env.TERN_LONG);
 const AREA_BYTES = 8192;
 const GUARD = 4096;
+const NO_WAIT = { readyTimeoutMs: 0 };
+
+const fails = (call, status) => assert.throws(call, (error) => {
+  assert.equal(error.status, status, error.stack);
+  return true;
+});
 
 class Threads {
   static async start(kinds, seed = Date.now() >>> 0) {
@@ -81,7 +87,7 @@ for (const kinds of [['C', 'JavaScript'], ['JavaScript', 'JavaScript']]) {
   test(`${who} add the same names at the same time: one object each`, async (t) => {
     const threads = await Threads.start(kinds);
     const names = Array.from({ length: 200 }, (_, i) => `name ${i}`);
-    const desc = { maxObjects: 200, maxPeers: 3 };
+    const desc = { maxObjects: 202, maxPeers: 3 };   // who loses a name has an entry for a moment
     let [least, most] = [Infinity, 0];
     const { at, size } = threads.region(desc, 256 * 1024);
     for (let round = 0; round < (LONG ? 1000 : 30); round++) {
@@ -139,7 +145,7 @@ for (const [victimKind, heirKind] of [['JavaScript', 'C'], ['C', 'JavaScript'], 
     const threads = await Threads.start([heirKind]);
     const [heir] = threads.workers;
     const names = Array.from({ length: 300 }, (_, i) => `name ${i}`);
-    const desc = { maxObjects: 300, maxPeers: 4 };
+    const desc = { maxObjects: 302, maxPeers: 4 };
     const { at, size } = threads.region(desc, 256 * 1024);
     const random = new Random(threads.seed);
     const counts = { unfinished: 0, midway: 0 };
@@ -174,6 +180,108 @@ for (const [victimKind, heirKind] of [['JavaScript', 'C'], ['C', 'JavaScript'], 
   });
 }
 
+for (const [victimKind, otherKind] of [['JavaScript', 'C'], ['C', 'JavaScript'], ['JavaScript', 'JavaScript']]) {
+  test(`a user of a pool in ${victimKind} is terminated anywhere, one in ${otherKind} goes on: no slot is lost`, async (t) => {
+    const threads = await Threads.start([]);
+    const desc = { maxObjects: 1, maxPeers: 4 };
+    const { at, size } = threads.region(desc, 65536);
+    const capacity = 12;
+    const sum = { pins: 0, slots: 0 };
+    for (let round = 0; round < (LONG ? 300 : 6); round++) {
+      Region.format(threads.memory, at, { ...desc, sizeBytes: size });
+      const region = Region.attach(threads.memory, at);
+      const pool = Pool.open(region, 'pool', { itemSizeBytes: 16, capacityItems: capacity });
+      const parts = [];
+      for (const kind of [victimKind, otherKind]) {
+        const words = threads.words();
+        const worker = await threads.add(kind);
+        worker.postMessage({ name: 'churn', argument: { at, size, name: 'pool', words } });
+        worker.on('message', ({ error }) => { if (error) throw new Error(error); });
+        parts.push({ worker, words });
+      }
+      for (const { words } of parts) while (Atomics.load(words, 2) < 2000) Atomics.wait(words, 5, 0, 1);
+      const before = Atomics.load(parts[1].words, 2);
+      await parts[0].worker.terminate();
+      const evict = (part) => {
+        let report = region.evict(Atomics.load(part.words, 1));
+        // the other one may be just at the slot in question
+        for (let tries = 0; report.why === -17 && tries < 1000; tries++) {
+          Atomics.wait(part.words, 5, 0, 1);
+          report = { ...region.recover(), pins: report.pins, slots: report.slots };
+        }
+        assert.equal(report.why, 0, `seed ${threads.seed}`);
+        sum.pins += report.pins;
+        sum.slots += report.slots;
+      };
+      evict(parts[0]);
+      while (Atomics.load(parts[1].words, 2) < before + 2000) Atomics.wait(parts[1].words, 5, 0, 1);
+      await parts[1].worker.terminate();
+      evict(parts[1]);
+      threads.workers.length = 0;
+      // what they had handed out and not freed is nobody's; after that every slot can be taken
+      for (let cursor = pool.walk(0); cursor !== 0; cursor = pool.walk(cursor)) {
+        assert.ok(pool.free(pool.index, pool.generation));
+        pool.unpin(pool.index, pool.generation);
+      }
+      for (let i = 0; i < capacity; i++) assert.ok(pool.alloc(), `item ${i} of ${capacity}, seed ${threads.seed}`);
+      assert.equal(pool.alloc(), null);
+      assert.equal(region.peers().length, 1);
+    }
+    t.diagnostic(`${sum.pins} pins and ${sum.slots} slots given back`);
+    assert.ok(sum.pins > 0);
+  });
+}
+
+test('an open waits for the maker of its object, if it may block', async () => {
+  const threads = await Threads.start(['JavaScript']);
+  const { at } = threads.region({ maxObjects: 4 }, 131072);
+  const region = Region.attach(threads.memory, at);
+  const words = threads.words();
+  const made = threads.run('makeSlowly', { at, name: 'slow', words, ms: 100 });
+  Atomics.wait(words, 6, 0);
+  const desc = { itemSizeBytes: 8 };
+  fails(() => Ring.openProducer(region, 'slow', undefined, { readyTimeoutMs: 5 }), -4);
+  const main = Region.attach(threads.memory, at, { domain: 'main' });
+  fails(() => Ring.openProducer(main, 'slow', desc), -4);
+  assert.equal(Ring.openProducer(region, 'slow', desc).recovery.outcome, 'clean');
+  await made;
+  // and without blocking
+  Atomics.store(words, 6, 0);
+  const madeToo = threads.run('makeSlowly', { at, name: 'slow too', words, ms: 50 });
+  const consumer = await main.whenReady(() => Ring.openConsumer(main, 'slow too'), 20000);
+  assert.equal(consumer.capacityItems, 1024);
+  await madeToo;
+  await threads.stop();
+});
+
+test('who waits for an end whose holder is terminated is told PEER_DEAD, and so is an evicted one', async () => {
+  const threads = await Threads.start(['JavaScript', 'JavaScript']);
+  const { at } = threads.region({ maxObjects: 4 }, 131072);
+  const region = Region.attach(threads.memory, at);
+  const words = threads.words();
+  for (const isOwn of [false, true]) {
+    const name = `ring ${isOwn}`;
+    const other = Region.attach(threads.memory, at);
+    const producer = Ring.openProducer(other, name, { itemSizeBytes: 8, waitable: true });
+    if (!isOwn) assert.ok(producer.tryPush(new Uint8Array(8)));
+    Atomics.store(words, 6, 0);
+    const waiting = threads.run('waitFor', { at, name, words }, [threads.workers[0]]);
+    Atomics.wait(words, 6, 0);
+    await new Promise((resolve) => { setTimeout(resolve, 60); });
+    region.evict(isOwn ? Atomics.load(words, 1) : other.peer);
+    const [{ status }] = await waiting;
+    assert.equal(status, isOwn ? -19 : 0);
+    if (!isOwn) {   // the item was there; the next wait finds none
+      const again = await threads.run('waitFor', { at, name, words }, [threads.workers[1]]);
+      assert.equal(again[0].status, -19);
+      const next = Ring.openProducer(region, name);
+      assert.equal(next.recovery.outcome, 'repaired');
+      next.detach();
+    }
+  }
+  await threads.stop();
+});
+
 test('a liar who writes to the table all the time harms nobody', async (t) => {
   const threads = await Threads.start(['liar']);
   const { heap, memory } = threads;
@@ -183,7 +291,6 @@ test('a liar who writes to the table all the time harms nobody', async (t) => {
   const { at } = threads.region(desc, size);
   guards[1] = heap.take(GUARD);
   for (const guard of guards) new Uint8Array(memory.buffer, guard, GUARD).fill(0x77);
-  const heapPart = Uint8Array.from(new Uint8Array(memory.buffer, at + Region.size(desc), 8192));
   const words = threads.words();
   Atomics.store(words, 0, 1);
   const lying = threads.run('lie', { at, table: Region.size(desc), words });
@@ -197,6 +304,12 @@ test('a liar who writes to the table all the time harms nobody', async (t) => {
     () => region.evict(random.below(6)), () => region.claim(name(), 1, 1 + random.below(600)), () => region.detach(),
     () => region.add(name(), 2, 1 + random.below(600), (part) => part.bytes(0, part.size)), () => region.heapLeftBytes,
     () => { for (const object of region.objects()) region.roles(object); },
+    () => Ring.openProducer(region, name(), { itemSizeBytes: 8, capacityItems: 4 }, NO_WAIT).tryPush(new Uint8Array(8)),
+    () => Ring.openConsumer(region, name(), undefined, NO_WAIT).tryPop(new Uint8Array(8)),
+    () => Stream.openProducer(region, name(), { capacityBytes: 64 }, NO_WAIT).trySend(1, new Uint8Array(8)),
+    () => Triple.openWriter(region, name(), { bufferSizeBytes: 8 }, NO_WAIT).publish(),
+    () => Bell.openCollector(region, name(), { sources: 40 }, NO_WAIT).collect(),
+    () => Pool.open(region, name(), { itemSizeBytes: 8, capacityItems: 4 }, NO_WAIT).alloc(),
   ];
   for (let i = 0; i < (LONG ? 2000000 : 40000); i++) {
     if (!region?.attached) region = attempt(() => Region.attach(view, at)).result ?? Region.look(view, at);
@@ -212,6 +325,5 @@ test('a liar who writes to the table all the time harms nobody', async (t) => {
   t.diagnostic(`seed ${threads.seed}, ${lies} lies, statuses ${[...seen].sort((a, b) => b - a).join(' ')}`);
   assert.ok(seen.has(-6) && seen.has(0), 'some were noticed');
   for (const guard of guards) assert.ok(new Uint8Array(memory.buffer, guard, GUARD).every((byte) => byte === 0x77));
-  assert.deepEqual(heapPart, Uint8Array.from(new Uint8Array(memory.buffer, at + Region.size(desc), 8192)));
   await threads.stop();
 });

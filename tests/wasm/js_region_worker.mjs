@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // js_region_worker.mjs: a thread of js_region_race.test.mjs, which uses a region by C's calls or by the package's.
 import { parentPort, workerData } from 'node:worker_threads';
-import { ROLE_PRODUCER } from '../../wasm/src/layout.mjs';
+import { ROLE_PRODUCER, TYPE_RING } from '../../wasm/src/layout.mjs';
+import { Pool, Region, Ring } from '../../wasm/src/index.mjs';
 import { Role } from '../../wasm/src/region_peers.mjs';
 import { instantiate } from './instance.mjs';
 import { CPeer, JsPeer, Random, attempt, sizeOf } from './region_actors.mjs';
@@ -115,6 +116,72 @@ const tasks = {
       joined++;
     }
     return { full };
+  },
+
+  /** Take, pin and free items of a pool as fast as can be, until terminated; what is live lies in `held`. */
+  churn({ at, size, name, words }) {
+    const peer = newPeer(at, size);
+    expect(peer.attach() === 0, 'attach');
+    Atomics.store(words, 1, peer.number);
+    const view = heap.take(tern.test_sizeof_pool());
+    const room = heap.take(16);
+    if (kind === 'C') expect(tern.tern_pool_open(view, peer.view, peer.string(name), 0) === 0, 'open');
+    const pool = kind === 'C' ? null : Pool.open(peer.region, name);
+    const handle = () => [...new Uint32Array(memory.buffer, room, 2)];
+    const verbs = kind === 'C' ? {
+      alloc: () => (tern.tern_pool_alloc(view, room, room + 8) === 0 ? handle() : null),
+      pin: (it) => tern.test_pool_pin(view, ...it) !== 0,
+      unpin: (it) => tern.test_pool_unpin(view, ...it),
+      free: (it) => tern.test_pool_free(view, ...it) >= 0,
+    } : {
+      alloc: () => (pool.alloc() ? [pool.index, pool.generation] : null),
+      pin: (it) => pool.pin(...it) !== null,
+      unpin: (it) => pool.unpin(...it),
+      free: (it) => pool.free(...it),
+    };
+    const held = [];
+    const pins = [];
+    for (;;) {
+      Atomics.add(words, 2, 1);
+      const it = random.of(held.length ? held : [[0, 0]]);
+      const choice = random.below(4);
+      if (choice === 0 && held.length < 4) {
+        const made = verbs.alloc();
+        if (made) held.push(made);
+      } else if (choice === 1 && pins.length < 3 && verbs.pin(it)) {
+        pins.push(it);
+      } else if (choice === 2 && pins.length > 0) {
+        verbs.unpin(pins.shift());
+      } else if (choice === 3 && held.length > 0) {
+        expect(verbs.free(held.shift()), 'free');
+      }
+    }
+  },
+
+  /** Make an object, slowly, in the package: others wait for it. */
+  makeSlowly({ at, name, words, ms }) {
+    const region = Region.attach(memory, at);
+    region.add(name, TYPE_RING, Ring.size({ itemSizeBytes: 8 }), (part) => {
+      Atomics.store(words, 6, 1);
+      Atomics.notify(words, 6);
+      Atomics.wait(words, 7, 0, ms);
+      Ring.format(part, 0, { itemSizeBytes: 8 });
+    });
+    region.detach();
+    return {};
+  },
+
+  /** Hold an end, and wait in it for the other one; what came of it. */
+  waitFor({ at, name, words }) {
+    const region = Region.attach(memory, at);
+    const consumer = Ring.openConsumer(region, name);
+    Atomics.store(words, 1, region.peer);
+    Atomics.store(words, 6, 1);
+    Atomics.notify(words, 6);
+    const { status } = attempt(() => consumer.popWait(new Uint8Array(8), 20000));
+    consumer.detach();
+    region.detach();
+    return { status };
   },
 
   /** A liar: random words in the table, until told to stop. */

@@ -14,15 +14,19 @@
 //
 // A ring says that something happened since the last collect, not how often. The other side may be C (docs/bell.md),
 // whose calls have the same names.
-import { BELL_LEAF_SOURCES, BELL_SLEEP, STATUS } from './layout.mjs';
+import { BELL_LEAF_SOURCES, BELL_SLEEP, ROLE_COLLECTOR, STATUS, TYPE_BELL } from './layout.mjs';
 import { CLOSED, LEAVES, ROOT, describedLayout, formatBell, loadBell } from './bell_layout.mjs';
 import { Memory } from './memory.mjs';
+import { openEnd, openObject } from './open.mjs';
+import { Role } from './region_peers.mjs';
 import { TernError } from './status.mjs';
 import { Turns, Waiter } from './waiter.mjs';
 import { wake } from './wait.mjs';
 
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
 /** @typedef {import('./bell_layout.mjs').BellDesc} BellDesc */
+/** @typedef {import('./open.mjs').OpenOptions} OpenOptions */
+/** @typedef {import('./region.mjs').Region} Region */
 /** @typedef {import('./waiter.mjs').WaitOptions} WaitOptions */
 
 const SLEEP = BELL_SLEEP | 0;
@@ -102,6 +106,33 @@ export class Bell extends Waiter {
    * @param {MemorySource | Memory} memory @param {number} [offset] @param {WaitOptions} [options]
    */
   static collector(memory, offset = 0, options = {}) { return new Bell(Memory.of(memory), offset, options); }
+
+  /**
+   * Open a bell by its name in a region, for ringing or collecting; as Ring.openProducer(), but any number may. The
+   * collector's end is taken by the first wait or arm, which throws ERR_BUSY if a live peer has it.
+   *
+   * @param {Region} region @param {string} name @param {BellDesc} [desc] @param {WaitOptions & OpenOptions} [options]
+   * @returns {Bell}
+   */
+  static open(region, name, desc, options = {}) {
+    const { memory, index } = openObject(region, OPEN_TYPE, name, desc, options);
+    const bell = new Bell(memory, 0, { ...options, domain: region.domain });
+    bell.role = new Role(region.table, region.reference, index, ROLE_COLLECTOR);
+    return bell;
+  }
+
+  /**
+   * Open a bell as open(), and take the collector's end at once. After a dead collector every source rings.
+   *
+   * @param {Region} region @param {string} name @param {BellDesc} [desc] @param {WaitOptions & OpenOptions} [options]
+   * @returns {Bell}
+   */
+  static openCollector(region, name, desc, options = {}) {
+    const bell = openEnd(region, OPEN_TYPE, name, desc, ROLE_COLLECTOR, 'collector',
+      (memory) => new Bell(memory, 0, { ...options, domain: region.domain }), options);
+    if (bell.recovery.outcome !== 'clean') bell.ringAll();
+    return bell;
+  }
 
   /** A look from outside; every was_ may have changed already.
    *  @param {MemorySource | Memory} memory @param {number} [offset] */
@@ -398,3 +429,13 @@ export class Bell extends Waiter {
   /** @protected @override */
   get sleepValue() { return SLEEP; }
 }
+
+/** @type {import('./open.mjs').OpenType<BellDesc>} */
+const OPEN_TYPE = {
+  kind: 'bell',
+  type: TYPE_BELL,
+  size: Bell.size,
+  isPaged: () => false,
+  format: (memory, desc) => Bell.format(memory, 0, desc),
+  matches: (memory, desc) => Bell.inspect(memory).sources === describedLayout(desc).sources,
+};

@@ -106,7 +106,7 @@ export function openObject(region, type, name, desc, options) {
  * Find or make the object, and take one of its ends.
  *
  * @template D
- * @template {{ role: Role | null, recovery: import('./region_peers.mjs').Recovery | null }} V
+ * @template {object} V
  * @param {Region} region
  * @param {OpenType<D>} type
  * @param {string} name
@@ -115,17 +115,15 @@ export function openObject(region, type, name, desc, options) {
  * @param {string} end its name, for errors
  * @param {(memory: Memory) => V} attach to the object, whose memory is all of the object's place and no more
  * @param {OpenOptions} options
- * @returns {V} throws as openObject(); ERR_BUSY: a live peer has the end; what attach throws
+ * @returns {V & { recovery: import('./region_peers.mjs').Recovery }} throws as openObject(); ERR_BUSY: a live peer has
+ *   the end; what attach throws
  */
 export function openEnd(region, type, name, desc, which, end, attach, options) {
   const object = openObject(region, type, name, desc, options);
   const role = new Role(region.table, region.reference, object.index, which);
   const recovery = role.take(`the ${end} of ${type.kind} '${name}'`);
   try {
-    const view = attach(object.memory);
-    view.role = role;
-    view.recovery = recovery;
-    return view;
+    return Object.assign(attach(object.memory), { role, recovery });
   } catch (error) {
     role.refuse(recovery);
     throw error;

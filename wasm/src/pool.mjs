@@ -26,17 +26,20 @@
 // borrows from the upper half, so an unpin of the lower half is C's.
 import {
   POOL_DYING, POOL_LAST_GENERATION, POOL_LIVE, POOL_MAX_PINS, POOL_NO_INDEX, POOL_PINS_MASK, POOL_SLOT,
-  POOL_STATE_SHIFT, STATUS,
+  POOL_STATE_SHIFT, STATUS, TYPE_POOL,
 } from './layout.mjs';
 import { refuse } from './header.mjs';
 import { Memory } from './memory.mjs';
-import { Holds } from './pool_holds.mjs';
+import { openObject } from './open.mjs';
+import { Holds, reclaimHeld } from './pool_holds.mjs';
 import { LIVE, RETIRED_COUNT, describedLayout, formatPool, loadPool } from './pool_layout.mjs';
 import { PoolList } from './pool_list.mjs';
 import { TernError } from './status.mjs';
 import { Views } from './views.mjs';
 
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
+/** @typedef {import('./open.mjs').OpenOptions} OpenOptions */
+/** @typedef {import('./region.mjs').Region} Region */
 /** @typedef {import('./pool_layout.mjs').PoolDesc} PoolDesc */
 /** @typedef {import('./pool_holds.mjs').PeerPlace} PeerPlace */
 
@@ -78,7 +81,7 @@ export class Pool {
     this.generation = 0;
     /** What became of the last alloc(), free() or read(): STATUS.*. @type {number} */
     this.status = STATUS.OK;
-    /** What the open found, of a pool in a region. @type {any} */
+    /** What the open found, of a pool in a region. @type {import('./region_peers.mjs').Recovery | null} */
     this.recovery = null;
   }
 
@@ -102,6 +105,22 @@ export class Pool {
    *   a pool of a region, which is opened by its name
    */
   static attach(memory, offset = 0) { return new Pool(Memory.of(memory), offset, null); }
+
+  /**
+   * Open a pool by its name in a region; as Ring.openProducer(), but any number may, and a capacity counts exactly.
+   * What dead peers had of it is given back first (region.recover()); `recovery` tells. Its pins are in the hands of
+   * the region's peers, so a pin ends with its peer. Role: any.
+   *
+   * @param {Region} region @param {string} name @param {PoolDesc} [desc] @param {OpenOptions} [options]
+   * @returns {Pool}
+   */
+  static open(region, name, desc, options = {}) {
+    const { memory, index } = openObject(region, OPEN_TYPE, name, desc, options);
+    const recovery = region.recover();
+    const pool = new Pool(memory, 0, { table: region.table, slot: region.peer - 1, object: index });
+    pool.recovery = recovery;
+    return pool;
+  }
 
   /** A look from outside; every was_ may have changed already. @param {MemorySource | Memory} memory @param {number} [offset] */
   static inspect(memory, offset = 0) {
@@ -360,7 +379,7 @@ export class Pool {
   #letGo(list, holds, hold, index) {
     holds.turnBusy(hold, index);
     // [POOL-6] our look at the slot's word after our pin is gone
-    if (list.read(list.wordAt(index)) && list.low === DYING) this.#reclaimHeld(list, holds, index, list.high >>> 0);
+    if (list.read(list.wordAt(index)) && list.low === DYING) reclaimHeld(list, holds, index, list.high >>> 0);
     holds.clear(hold);
   }
 
@@ -380,7 +399,7 @@ export class Pool {
       const low = Atomics.load(words, at);
       if ((low & POOL_PINS_MASK) === 0) break;
       if (Atomics.compareExchange(words, at, low, low - 1) !== low) continue;
-      if (low - 1 === DYING) this.#reclaimHeld(list, holds, index, Atomics.load(words, at + 1) >>> 0);
+      if (low - 1 === DYING) reclaimHeld(list, holds, index, Atomics.load(words, at + 1) >>> 0);
       break;
     }
     holds.drop(hold);
@@ -395,23 +414,12 @@ export class Pool {
       const low = Atomics.load(list.words, at);
       if (!this.#isLive(list.words, at, generation | 0)) status = STATUS.ERR_STALE;
       else if (list.exchangeIf(at, low, generation | 0, DYING | (low & POOL_PINS_MASK), (generation + 1) | 0))
-        status = this.#reclaimHeld(list, holds, index, generation + 1);
+        status = reclaimHeld(list, holds, index, generation + 1);
       else continue;
       break;
     }
     holds.drop(hold);
     return status;
-  }
-
-  /** Give a dying slot back if nobody pins it. @param {PoolList} list @param {Holds} holds @param {number} index
-   *  @param {number} generation @returns {number} OK: it is, by us or others; DEFERRED; ERR_CORRUPT */
-  #reclaimHeld(list, holds, index, generation) {
-    const at = list.wordAt(index);
-    if (holds.isPinned(index)) return STATUS.DEFERRED;
-    if (list.exchangeIf(at, DYING, generation | 0, PoolList.rest(generation), generation | 0))
-      return list.recycle(index, generation);
-    const isDying = list.read(at) && list.low >>> POOL_STATE_SHIFT === POOL_DYING && list.high === (generation | 0);
-    return isDying ? STATUS.DEFERRED : STATUS.OK;
   }
 
   // ---- Look --------------------------------------------------------------------------------
@@ -461,3 +469,16 @@ function wasLive(list) {
   const live = capacityOf(list) - list.wasListed(list.wasAllocated()) - wasRetired(list);
   return Math.min(Math.max(live, 0), capacityOf(list));
 }
+
+/** @type {import('./open.mjs').OpenType<PoolDesc>} */
+const OPEN_TYPE = {
+  kind: 'pool',
+  type: TYPE_POOL,
+  size: Pool.size,
+  isPaged: () => false,
+  format: (memory, desc) => formatPool(memory, 0, desc, true),
+  matches(memory, desc) {
+    const pool = Pool.inspect(memory);
+    return pool.itemSizeBytes === desc.itemSizeBytes && pool.sizeBytes === Pool.size(desc);
+  },
+};

@@ -5,9 +5,11 @@
 // A hold is kind:2 | object:16 | index:24 | generation:22. In C several threads of a process share a peer's holds, and
 // take them by compare-exchange. Here a peer is one view of a region in one thread, so nobody else takes its holds, and
 // plain halves do: the kind stands in the upper half, which is written last when something is taken, and first when it
-// is dropped. Whoever reads 64 bits in between finds kind 0, which says nothing, or (from one slot to another, before
-// either is ours) another slot that looks taken for a moment.
-import { PEER_HOLDS, PEER_PINS, REGION_PEER, REGION_SHARED } from './layout.mjs';
+// is dropped. Whoever reads 64 bits in between finds kind 0, which says nothing.
+import {
+  PEER_HOLDS, PEER_PINS, POOL_DYING, POOL_STATE_SHIFT, REGION_PEER, REGION_SHARED, STATUS,
+} from './layout.mjs';
+import { PoolList } from './pool_list.mjs';
 
 /** @typedef {import('./pool_layout.mjs').Layout} Layout */
 
@@ -33,6 +35,7 @@ const LOW = 0xffffffffn;
 const PIN = 1 << 30;
 const BUSY = 2 << 30;
 const MADE = 3 << 30;
+const DYING = (POOL_DYING << POOL_STATE_SHIFT) | 0;
 
 /** @param {number} index */
 const lowOf = (index) => index << GENERATION_BITS;
@@ -103,8 +106,13 @@ export class Holds {
     return -1;
   }
 
-  /** It is another slot than was thought. @param {number} hold @param {number} index */
-  changeBusy(hold, index) { if (hold >= 0) this.set(hold, lowOf(index), this.highOf(BUSY, index)); }
+  /** It is another slot than was thought. In between the hold says nothing: half of each would name a third slot, which
+   *  a burier could make nothing of. @param {number} hold @param {number} index */
+  changeBusy(hold, index) {
+    if (hold < 0) return;
+    Atomics.store(this.table.words, hold + 1, 0);
+    this.set(hold, lowOf(index), this.highOf(BUSY, index));
+  }
 
   /** The slot is ours, its item not handed out yet. @param {number} hold @param {number} index @param {number} generation */
   changeMade(hold, index, generation) {
@@ -160,4 +168,22 @@ export class Holds {
     }
     return false;
   }
+}
+
+/**
+ * Give a dying slot back if nobody pins it.
+ *
+ * @param {PoolList} list
+ * @param {Holds} holds
+ * @param {number} index
+ * @param {number} generation
+ * @returns {number} OK: it is, by us or others; DEFERRED; ERR_CORRUPT
+ */
+export function reclaimHeld(list, holds, index, generation) {
+  const at = list.wordAt(index);
+  if (holds.isPinned(index)) return STATUS.DEFERRED;
+  if (list.exchangeIf(at, DYING, generation | 0, PoolList.rest(generation), generation | 0))
+    return list.recycle(index, generation);
+  const isDying = list.read(at) && list.low >>> POOL_STATE_SHIFT === POOL_DYING && list.high === (generation | 0);
+  return isDying ? STATUS.DEFERRED : STATUS.OK;
 }

@@ -19,7 +19,7 @@ import {
 /** @typedef {import('./pool_holds.mjs').Holds} Holds */
 
 /** How often a call tries again because others were faster, before it says that the list makes no sense. */
-const LIST_TRIES = 1 << 13;
+export const LIST_TRIES = 1 << 13;
 /** How often two halves are read again because others were faster. */
 const READ_TRIES = 1 << 10;
 /** Turns of a pause after a lost race: the winner does several calls meanwhile, on lines that it has. */
@@ -38,7 +38,7 @@ function long(low, high) {
 }
 
 let drain = 0;
-function backOff() {
+export function backOff() {
   let x = drain;
   for (let i = 0; i < PAUSE_TURNS; i++) x = (Math.imul(x, 0x5bd1e995) + 1) | 0;
   drain = x;

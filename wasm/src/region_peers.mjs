@@ -186,7 +186,7 @@ export class Role {
     this.other = words + 4 * (which & 1 ^ 1);
     /** A bell has no other end: any peer may ring. @private */
     this.ofAny = which === ROLE_COLLECTOR;
-    /** @private */
+    /** Whether the end is ours; a bell's collector takes it when it first waits. */
     this.isTaken = false;
   }
 

@@ -8,7 +8,10 @@ import {
   PEER_ATTACHED, PEER_BURYING, PEER_FREE, PEER_HOLDS, REGION_ENTRY, REGION_PEER, REGION_SHARED, ROLE_DEAD, STATUS,
   TYPE_BELL,
 } from './layout.mjs';
+import { Bell } from './bell.mjs';
+import { settle } from './pool_settle.mjs';
 import { buryMaker, readyObject } from './region_directory.mjs';
+import { TernError } from './status.mjs';
 import { isDead, newReport, referenceOf, stateOf, withState } from './region_peers.mjs';
 
 /** @typedef {import('./region_table.mjs').RegionTable} RegionTable */
@@ -37,21 +40,19 @@ function giveRoles(table, reference, isOver, report) {
  * @param {number} reference of the peer
  * @param {boolean} isOver whether it died
  * @param {Recovery} report
- * @returns {number} a status. OK; ERR_BUSY, ERR_UNSUPPORTED: something stays in its hands; ERR_CORRUPT: something
- *   made no sense
+ * @returns {number} OK; ERR_BUSY: something stays in its hands; ERR_CORRUPT: something made no sense
  */
 function giveBack(table, slot, reference, isOver, report) {
   let worst = /** @type {number} */ (STATUS.OK);
   for (let i = 0; i < PEER_HOLDS; i++) {
     const hold = table.peer(slot) + REGION_PEER.holds + i * 8;
-    if (table.loadLong(hold) !== 0n) worst = STATUS.ERR_UNSUPPORTED;
+    if (table.loadLong(hold) === 0n) continue;
+    const status = settle(table, hold, report);
+    if (status === STATUS.ERR_BUSY || worst === STATUS.OK) worst = status;
   }
   giveRoles(table, reference, isOver, report);
   return worst;
 }
-
-/** Whether a status says that something stays in the peer's hands. @param {number} status */
-const isLeft = (status) => status === STATUS.ERR_BUSY || status === STATUS.ERR_UNSUPPORTED;
 
 /**
  * Give back our slot, with all that we still have.
@@ -64,7 +65,7 @@ export function leave(table, reference) {
   const at = table.peer(slot) + REGION_PEER.word;
   // otherwise somebody evicted us: then nothing is ours any more
   if (table.load(at) !== withState(reference, PEER_ATTACHED)) return;
-  const left = isLeft(giveBack(table, slot, reference, false, newReport()));
+  const left = giveBack(table, slot, reference, false, newReport()) === STATUS.ERR_BUSY;
   // what could not be decided now is left to who buries the dead
   // [PEER-0]: all that we did to the slot, and to all that we had
   table.store(at, withState(reference, left ? PEER_BURYING : PEER_FREE));
@@ -76,12 +77,14 @@ export function leave(table, reference) {
 function ringBells(table) {
   for (let i = 0; i < table.maxObjects; i++) {
     const object = readyObject(table, i);
-    if (object?.type === TYPE_BELL) ringAll(object);
+    if (!object?.memory || object.type !== TYPE_BELL) continue;
+    try {
+      Bell.ringer(object.memory).ringAll();
+    } catch (error) {
+      if (!(error instanceof TernError)) throw error;   // it is no bell
+    }
   }
 }
-
-/** @param {import('./region_directory.mjs').RegionObject} object */
-function ringAll(object) { void object; }
 
 /** Give back what the peer of this slot had, and the slot. Called by one burier at a time. Returns a status.
  *  @param {RegionTable} table @param {number} slot @param {number} word @param {Recovery} report */
@@ -91,7 +94,7 @@ function bury(table, slot, word, report) {
   if (table.exchangeIf(at, word, withState(word, PEER_BURYING)) !== word) return STATUS.OK;   // somebody was faster
   const status = giveBack(table, slot, referenceOf(slot, word), true, report);
   ringBells(table);   // while others can see yet that it is to be done
-  if (isLeft(status)) return status;
+  if (status === STATUS.ERR_BUSY) return status;
   // [PEER-0]: an empty slot before it is free
   table.store(at, withState(word, PEER_FREE));
   report.peers++;

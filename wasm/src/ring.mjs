@@ -14,13 +14,16 @@
 //
 // The bytes are C's (docs/layout.md), the promises too (include/tern/ring.h, docs/ring.md): first in, first out; two
 // layouts, indexed and sequenced; freed slots become visible every so many items (releaseEvery).
-import { RING_MAGIC, RING_SEQUENCED } from './layout.mjs';
+import { RING_MAGIC, RING_SEQUENCED, ROLE_CONSUMER, ROLE_PRODUCER, TYPE_RING } from './layout.mjs';
 import { Memory } from './memory.mjs';
+import { openEnd } from './open.mjs';
 import { IndexedConsumer, IndexedProducer } from './ring_indexed.mjs';
 import { describedGeometry, formatRing, inspectRing, loadGeometry } from './ring_layout.mjs';
 import { SequencedConsumer, SequencedProducer } from './ring_sequenced.mjs';
 
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
+/** @typedef {import('./open.mjs').OpenOptions} OpenOptions */
+/** @typedef {import('./region.mjs').Region} Region */
 /** @typedef {import('./ring_consumer.mjs').RingConsumer} RingConsumer */
 /** @typedef {import('./ring_producer.mjs').RingProducer} RingProducer */
 /** @typedef {import('./ring_producer.mjs').RingOptions} RingOptions */
@@ -93,9 +96,56 @@ export class Ring {
   }
 
   /**
+   * Open the producer's end of a ring by its name in a region. Whoever comes first with a description makes the ring;
+   * who comes later with one compares it with what is there. The end is this peer's until detach(); one whose holder
+   * died is taken over, and the view's `recovery` says so.
+   *
+   * Throws TernError: ERR_BUSY: a live peer has the end; ERR_NOT_FOUND: no desc, and no such name; ERR_MISMATCH:
+   * another type or description; ERR_NOT_READY: its maker has not finished; ERR_PEER_DEAD: no desc, and its maker died
+   * before it had finished; ERR_FULL: no room in the region; ERR_ALIGNMENT: paged, in a region that begins at no page;
+   * ERR_STATE: the region's view only looks; ERR_DOMAIN; what size() and producer() throw.
+   * Role: producer. Progress: lock-free, but for the wait for a maker. Order: [REGION-2], [PEER-1], [RING-0]. Crash:
+   * the next open with a description goes on where a maker died. Waits are refused in the region's domain 'main'.
+   *
+   * @param {Region} region @param {string} name 1 to 31 bytes of UTF-8 @param {RingDesc} [desc]
+   * @param {RingOptions & OpenOptions} [options]
+   * @returns {RingProducer}
+   */
+  static openProducer(region, name, desc, options = {}) {
+    return openEnd(region, OPEN_TYPE, name, desc, ROLE_PRODUCER, 'producer',
+      (memory) => Ring.producer(memory, 0, { ...options, domain: region.domain }), options);
+  }
+
+  /**
+   * Open the consumer's end of a ring; as openProducer(). Role: consumer.
+   *
+   * @param {Region} region @param {string} name @param {RingDesc} [desc] @param {RingOptions & OpenOptions} [options]
+   * @returns {RingConsumer}
+   */
+  static openConsumer(region, name, desc, options = {}) {
+    return openEnd(region, OPEN_TYPE, name, desc, ROLE_CONSUMER, 'consumer',
+      (memory) => Ring.consumer(memory, 0, { ...options, domain: region.domain }), options);
+  }
+
+  /**
    * Look at a ring without an end; every number may have changed already. Throws as producer(). Changes nothing.
    *
    * @param {MemorySource | Memory} memory @param {number} [offset] bytes
    */
   static inspect(memory, offset = 0) { return inspectRing(Memory.of(memory), offset, RING_MAGIC, WHAT); }
 }
+
+/** @type {import('./open.mjs').OpenType<RingDesc>} */
+const OPEN_TYPE = {
+  kind: WHAT,
+  type: TYPE_RING,
+  size: Ring.size,
+  isPaged: (desc) => Boolean(desc.paged),
+  format: (memory, desc) => Ring.format(memory, 0, desc),
+  matches(memory, desc) {
+    const ring = Ring.inspect(memory);
+    return ring.itemSizeBytes === desc.itemSizeBytes && ring.sizeBytes === Ring.size(desc)
+      && ring.waitable === Boolean(desc.waitable) && ring.sequenced === Boolean(desc.sequenced)
+      && ring.paged === Boolean(desc.paged);
+  },
+};

@@ -41,6 +41,9 @@ export class RingEnd {
     this.capacityItems = g.capacityItems;
     /** The role in a region; null outside of one. @type {Role | null} */
     this.role = null;
+    /** What the open found of a predecessor, of a view that was opened in a region.
+     *  @type {import('./region_peers.mjs').Recovery | null} */
+    this.recovery = null;
     /** @protected */ this.memory = memory;
     /** @protected */ this.offset = offset;
     /** @protected */ this.geometry = g;

@@ -17,16 +17,20 @@
 // The bytes are C's (docs/layout.md), the promises too (include/tern/stream.h, docs/stream.md): records come out whole
 // and in order; a record has up to half the capacity.
 import {
-  RING_SEQUENCED, STATUS, STREAM_DEFAULT_CAPACITY_BYTES, STREAM_MAGIC, STREAM_MAX_CAPACITY_BYTES,
-  STREAM_MAX_RECORD_BYTES, STREAM_MIN_CAPACITY_BYTES, STREAM_UNIT_BYTES,
+  RING_SEQUENCED, ROLE_CONSUMER, ROLE_PRODUCER, STATUS, STREAM_DEFAULT_CAPACITY_BYTES, STREAM_MAGIC,
+  STREAM_MAX_CAPACITY_BYTES,
+  STREAM_MAX_RECORD_BYTES, STREAM_MIN_CAPACITY_BYTES, STREAM_UNIT_BYTES, TYPE_STREAM,
 } from './layout.mjs';
 import { Memory } from './memory.mjs';
+import { openEnd } from './open.mjs';
 import { describedGeometry, formatRing, inspectRing, loadGeometry } from './ring_layout.mjs';
 import { TernError } from './status.mjs';
 import { StreamConsumer } from './stream_consumer.mjs';
 import { StreamProducer } from './stream_producer.mjs';
 
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
+/** @typedef {import('./open.mjs').OpenOptions} OpenOptions */
+/** @typedef {import('./region.mjs').Region} Region */
 /** @typedef {import('./ring_end.mjs').EndOptions} EndOptions */
 
 /**
@@ -105,6 +109,28 @@ export class Stream {
   }
 
   /**
+   * Open the producer's end of a stream by its name in a region; as Ring.openProducer(). Role: producer.
+   *
+   * @param {Region} region @param {string} name @param {StreamDesc} [desc] @param {EndOptions & OpenOptions} [options]
+   * @returns {StreamProducer}
+   */
+  static openProducer(region, name, desc, options = {}) {
+    return openEnd(region, OPEN_TYPE, name, desc, ROLE_PRODUCER, 'producer',
+      (memory) => Stream.producer(memory, 0, { ...options, domain: region.domain }), options);
+  }
+
+  /**
+   * Open the consumer's end of a stream; as Ring.openProducer(). Role: consumer.
+   *
+   * @param {Region} region @param {string} name @param {StreamDesc} [desc] @param {EndOptions & OpenOptions} [options]
+   * @returns {StreamConsumer}
+   */
+  static openConsumer(region, name, desc, options = {}) {
+    return openEnd(region, OPEN_TYPE, name, desc, ROLE_CONSUMER, 'consumer',
+      (memory) => Stream.consumer(memory, 0, { ...options, domain: region.domain }), options);
+  }
+
+  /**
    * Look at a stream without an end; every number may have changed already. Throws as producer(). Changes nothing.
    *
    * @param {MemorySource | Memory} memory @param {number} [offset] bytes
@@ -129,3 +155,17 @@ export class Stream {
     };
   }
 }
+
+/** @type {import('./open.mjs').OpenType<StreamDesc>} */
+const OPEN_TYPE = {
+  kind: WHAT,
+  type: TYPE_STREAM,
+  size: Stream.size,
+  isPaged: (desc) => Boolean(desc.paged),
+  format: (memory, desc) => Stream.format(memory, 0, desc),
+  matches(memory, desc) {
+    const stream = Stream.inspect(memory);
+    return stream.sizeBytes === Stream.size(desc) && stream.waitable === Boolean(desc.waitable)
+      && stream.paged === Boolean(desc.paged);
+  },
+};

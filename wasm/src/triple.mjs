@@ -13,9 +13,12 @@
 //
 // The other side may be C (docs/triple.md), whose calls have the same names. One writer and one reader at a time,
 // each in one thread. All calls but the waits are wait-free, and none of them allocates.
-import { STATUS, TRIPLE_FRAME_SHIFT, TRIPLE_FRESH, TRIPLE_SLEEP } from './layout.mjs';
+import {
+  ROLE_CONSUMER, ROLE_PRODUCER, STATUS, TRIPLE_FRAME_SHIFT, TRIPLE_FRESH, TRIPLE_SLEEP, TYPE_TRIPLE,
+} from './layout.mjs';
 import { refuse } from './header.mjs';
 import { Memory } from './memory.mjs';
+import { openEnd } from './open.mjs';
 import { TernError } from './status.mjs';
 import {
   READER_CLOSED, WORD, WRITER_CLOSED, afterPublish, afterUpdate, backOf, bytesAt, corruptTriple, describedLayout,
@@ -28,6 +31,8 @@ import { wake } from './wait.mjs';
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
 /** @typedef {import('./triple_word.mjs').TripleDesc} TripleDesc */
 /** @typedef {import('./triple_word.mjs').Layout} Layout */
+/** @typedef {import('./open.mjs').OpenOptions} OpenOptions */
+/** @typedef {import('./region.mjs').Region} Region */
 /** @typedef {import('./waiter.mjs').WaitOptions} WaitOptions */
 /** @typedef {import('./waiter.mjs').Role} Role */
 /** What an object rings after each publication. @typedef {{ ring(source: number): boolean, sources: number }} Ringer */
@@ -81,7 +86,8 @@ export class TripleWriter {
     this.bufferSizeBytes = layout.bufferSizeBytes;
     /** Of a view that was opened in a region. @type {Role | null} */
     this.role = null;
-    /** What the open found, of a view in a region. @type {any} */
+    /** What the open found of a predecessor, of a view that was opened in a region.
+     *  @type {import('./region_peers.mjs').Recovery | null} */
     this.recovery = null;
     this.#left(word & ~TRIPLE_SLEEP);
     wake(words, WORD);   // a predecessor may have died between publishing and waking
@@ -424,6 +430,27 @@ export class Triple {
    */
   static reader(memory, offset = 0, options = {}) { return new TripleReader(Memory.of(memory), offset, options); }
 
+  /**
+   * Open the writer's end of a triple buffer by its name in a region; as Ring.openProducer(). Role: writer.
+   *
+   * @param {Region} region @param {string} name @param {TripleDesc} [desc] @param {OpenOptions} [options]
+   * @returns {TripleWriter}
+   */
+  static openWriter(region, name, desc, options = {}) {
+    return openEnd(region, OPEN_TYPE, name, desc, ROLE_PRODUCER, 'writer', (memory) => Triple.writer(memory), options);
+  }
+
+  /**
+   * Open the reader's end of a triple buffer by its name in a region; as Ring.openProducer(). Role: reader.
+   *
+   * @param {Region} region @param {string} name @param {TripleDesc} [desc] @param {WaitOptions & OpenOptions} [options]
+   * @returns {TripleReader}
+   */
+  static openReader(region, name, desc, options = {}) {
+    return openEnd(region, OPEN_TYPE, name, desc, ROLE_CONSUMER, 'reader',
+      (memory) => Triple.reader(memory, 0, { ...options, domain: region.domain }), options);
+  }
+
   /** A look from outside: the header alone; every was_ may have changed already.
    *  @param {MemorySource | Memory} memory @param {number} [offset] */
   static inspect(memory, offset = 0) {
@@ -440,3 +467,13 @@ export class Triple {
     };
   }
 }
+
+/** @type {import('./open.mjs').OpenType<TripleDesc>} */
+const OPEN_TYPE = {
+  kind: 'triple buffer',
+  type: TYPE_TRIPLE,
+  size: Triple.size,
+  isPaged: () => false,
+  format: (memory, desc) => Triple.format(memory, 0, desc),
+  matches: (memory, desc) => Triple.inspect(memory).bufferSizeBytes === desc.bufferSizeBytes,
+};

@@ -15,8 +15,8 @@ import { Spin, deadline, requireBlocking, sleep, sleepAsync } from './wait.mjs';
  * @property {() => boolean} otherIsDead the other end was held by a peer that died, and nobody has taken it since
  * @property {() => void} [release] gives the end to whoever comes next; called by detach()
  * @property {boolean} [isTaken] false: the end is taken when it is first waited with, by take() (a bell's collector)
- * @property {(what: string) => { outcome: string }} [take] not 'clean': who had it before died with it; throws TernError,
- *   ERR_BUSY: a live peer has it
+ * @property {(what: string) => import('./region_peers.mjs').Recovery} [take] not 'clean': who had it before died with
+ *   it; throws TernError: ERR_BUSY: a live peer has it
  */
 
 /**
@@ -96,7 +96,8 @@ export class Waiter {
     this.isMain = domain === 'main';
     /** Of a view that was opened in a region. @type {Role | null} */
     this.role = null;
-    /** What the open found, of a view in a region. @type {any} */
+    /** What the open found of a predecessor, of a view that was opened in a region.
+     *  @type {import('./region_peers.mjs').Recovery | null} */
     this.recovery = null;
     this.#patience = new Patience(this.spin);
   }
