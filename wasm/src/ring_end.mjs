@@ -50,7 +50,7 @@ export class RingEnd {
     /** @protected */ this.own = own;
     /** @protected */ this.what = what;
     /** @protected */ this.isMain = DOMAINS[domain] === DOMAIN_MAIN;
-    /** Whether *Wait has been found to be allowed here. @protected */ this.blocks = false;
+    /** Whether *Wait has been found to be allowed here. @protected */ this.mayBlock = false;
     /** @protected */ this.waitable = (g.flags & RING_WAITABLE) !== 0;
     /** @protected */ this.sequenced = (g.flags & RING_SEQUENCED) !== 0;
     /** @protected */ this.mask = g.capacityItems - 1;
@@ -106,9 +106,9 @@ export class RingEnd {
   /** What *Wait calls check first. @protected @param {string} call */
   mayWait(call) {
     this.mayWaitAsync(call);
-    if (this.blocks) return;
+    if (this.mayBlock) return;
     requireBlocking(this.ends, this.isMain, `${this.what}: ${call}`);
-    this.blocks = true;   // neither the thread nor the kind of memory ever changes
+    this.mayBlock = true;   // neither the thread nor the kind of memory ever changes
   }
 
   /** @protected @param {string} call */
