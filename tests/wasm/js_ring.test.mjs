@@ -110,11 +110,13 @@ for (const layout of LAYOUTS) {
 
   test(`waits are refused where they cannot be, ${name}`, async () => {
     const item = new Uint8Array(8);
-    const [main] = ends(newRing(layout), { domain: 'main' });
+    const [main, mainToo] = ends(newRing(layout), { domain: 'main' });
     assert.throws(() => main.pushWait(item), fails(STATUS.ERR_DOMAIN));
+    assert.throws(() => mainToo.popWait(item, 1), fails(STATUS.ERR_DOMAIN));
     assert.equal(await main.pushAsync(item), true);
     const [alone, other] = ends(newRing(layout, ArrayBuffer));
     assert.throws(() => alone.pushWait(item), fails(STATUS.ERR_UNSUPPORTED));
+    assert.throws(() => other.popWait(item, 1), fails(STATUS.ERR_UNSUPPORTED));
     const later = other.popAsync(item);
     assert.equal(await after(5, later), PENDING);
     assert.equal(await alone.pushAsync([1, 2, 3, 4, 5, 6, 7, 8]), true);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Ring } from '../../wasm/src/index.mjs';
 import { CEnd, Guarded, INDEX, STARTS, newRandom, newWorld, placesOf, startAt } from './js_ring_end.mjs';
 
-const STEPS = process.env.TERN_LONG ? 400_000 : 16_000;
+const STEPS = process.env.TERN_LONG ? 400_000 : 8_000;
 const ROUNDS = 24;   // a round has another ring
 const FLAGS = [{}, { waitable: true }, { sequenced: true }, { waitable: true, sequenced: true }, { paged: true },
   { paged: true, sequenced: true }];

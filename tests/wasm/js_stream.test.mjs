@@ -7,7 +7,7 @@ import { STATUS, Stream } from '../../wasm/src/index.mjs';
 import { Guarded, STARTS, newRandom, newWorld, placesOf, startAt } from './js_ring_end.mjs';
 import { StreamEnd } from './stream_end.mjs';
 
-const STEPS = process.env.TERN_LONG ? 400_000 : 16_000;
+const STEPS = process.env.TERN_LONG ? 400_000 : 8_000;
 const ROUNDS = 24;
 const FLAGS = [{}, { waitable: true }, { paged: true }];
 const nameOf = (flags) => Object.keys(flags).join(', ') || 'plain';
@@ -222,6 +222,13 @@ test('waits end by a record, by time, or by closing', async () => {
   consumer.detach();
   assert.throws(() => producer.trySend(1), fails(STATUS.ERR_STATE));
   assert.throws(() => consumer.peek(), fails(STATUS.ERR_STATE));
+});
+
+test('waits are refused where they cannot be', () => {
+  const [, , buffer] = newStream();
+  for (const [end, call] of [[Stream.producer(buffer, 0, { domain: 'main' }), 'sendWait'],
+    [Stream.consumer(buffer, 0, { domain: 'main' }), 'peekWait']])
+    assert.throws(() => end[call](1), fails(STATUS.ERR_DOMAIN), call);
 });
 
 test('memory grows under a stream', () => {
