@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 // serve.mjs: the development server as a command. `node serve.mjs --help` explains; `serve()` for programs.
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -13,6 +13,8 @@ export { serve };
 
 const HERE = import.meta.dirname;
 const DEMO = path.join(HERE, 'demo');
+/** Where `ninja wasm` leaves the modules; ./dev serve sees to it. */
+const MODULES = path.join(HERE, '../build/tests/wasm');
 
 const USAGE = `node serve.mjs [OPTIONS] [FOLDER]
 
@@ -69,6 +71,9 @@ function existing(folder) {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${folder} is no folder`);
   return folder;
 }
+
+/** The demonstration's wasm modules, if they have been built here. @returns {Record<string, string>} */
+const existingModules = () => (existsSync(MODULES) ? { '/demo/modules/': MODULES } : {});
 
 /**
  * The demonstration: the whole package, since its pages import ../src, and a second origin that its page about other
