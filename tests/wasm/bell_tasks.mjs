@@ -3,8 +3,8 @@
 import { STATUS, expectOk, fail } from './instance.mjs';
 import { BellView } from './bell_view.mjs';
 
-/** The tasks of a worker. Counters are plain words beside the bell, written before it is rung. The views are C's, or the
- *  package's behind the same calls (js_ends.mjs). */
+/** The tasks of a worker. Counters are plain words beside the bell, written before it is rung. The views are C's, or
+ *  the package's behind the same calls (js_ends.mjs). */
 export const bellTasks = ({ tern, memory, heap, View = BellView }) => ({
   /** Count up `rings` times over the sources from `first` on, ringing each time; the last of all closes. */
   ringBell({ bell, counters, first, step, rings, finished, ringers }) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// js_pool_region.test.mjs: pools in regions, whose pins are in the hands of peers: the package's peer beside C's, step by
-// step with a twin where both are C's; between workers; and when a peer is evicted with pins in its hands.
+// js_pool_region.test.mjs: pools in regions, whose pins are in the hands of peers: the package's peer beside C's,
+// step by step with a twin where both are C's; between workers; and when a peer is evicted with pins in its hands.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Pool, Region, STATUS } from '../../wasm/src/index.mjs';
@@ -60,7 +60,8 @@ for (const capacity of [1, 3, 70]) {
       : answer?.handle ? [answer.status, answer.handle] : answer;
     const both = (peer, call, ...all) => {
       const expected = twins[peer][call](...all);
-      assert.deepEqual(shape(second, pools[peer][call](...all)), shape(first, expected), `peer ${peer}: ${call} ${all}`);
+      const got = pools[peer][call](...all);
+      assert.deepEqual(shape(second, got), shape(first, expected), `peer ${peer}: ${call} ${all}`);
       return expected;
     };
     const known = [];
@@ -82,7 +83,9 @@ for (const capacity of [1, 3, 70]) {
       } else if (which < 93) both(peer, 'get', handle);
       else both(peer, 'read', handle);
       if (known.length > 3 * capacity) known.shift();
-      own.forEach((part, i) => { if (Buffer.compare(part, twin[i]) !== 0) assert.deepEqual([...part], [...twin[i]], `${step}`); });
+      own.forEach((part, i) => {
+        if (Buffer.compare(part, twin[i]) !== 0) assert.deepEqual([...part], [...twin[i]], `step ${step}`);
+      });
     }
     assert.ok(deferred > 5, `${deferred} deferred`);
     // who leaves with more pins than holds leaves those that are counted: unpin all
@@ -138,7 +141,8 @@ for (const [one, two] of [['', 'js:'], ['js:', 'js:']]) {
       const shared = { pool, cells, cellCount, count: CALLS };
       const seed = newSeed(t);
       const done = await Promise.all([
-        crew.task(0, `${one}churnPool`, { ...shared, seed }), crew.task(1, `${two}churnPool`, { ...shared, seed: seed + 1 }),
+        crew.task(0, `${one}churnPool`, { ...shared, seed }),
+        crew.task(1, `${two}churnPool`, { ...shared, seed: seed + 1 }),
       ]);
       const sum = (what) => done[0][what] + done[1][what];
       t.diagnostic(['made', 'freed', 'deferred', 'pinned', 'full'].map((what) => `${what} ${sum(what)}`).join(', '));
@@ -148,7 +152,8 @@ for (const [one, two] of [['', 'js:'], ['js:', 'js:']]) {
       const view = new JsPool(crew.tern, crew.memory, crew.heap, pool).end;
       assert.equal(view.wasLive(), sum('made') - sum('freed'));
       for (const cell of new Int32Array(crew.memory.buffer, cells, cellCount))
-        if (cell !== 0 && view.free(cell >>> 24, cell & 0xffffff)) assert.equal(view.status, STATUS.OK, 'a pin is left');
+        if (cell !== 0 && view.free(cell >>> 24, cell & 0xffffff))
+          assert.equal(view.status, STATUS.OK, 'a pin is left');
       assert.equal(view.wasLive(), 0);
       const seen = new Set();
       while (view.alloc()) seen.add(view.index);

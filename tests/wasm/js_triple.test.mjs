@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// js_triple.test.mjs: the package's triple buffers. Against C in one memory, step by step with a twin that has C at both
-// ends; between two workers; and against whatever stands in the shared words.
+// js_triple.test.mjs: the package's triple buffers. Against C in one memory, step by step with a twin that has C at
+// both ends; between two workers; and against whatever stands in the shared words.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Memory, STATUS, Triple, TernError } from '../../wasm/src/index.mjs';
@@ -103,8 +103,9 @@ for (const frameBytes of [1, 5, 64, 4096]) {
       assert.equal(Triple.size({ bufferSizeBytes: frameBytes }), pair[0].size);
       assert.deepEqual(own, twin, 'format');
       if (start > 0) beginAt(pair, start);
-      const newWriters = () => [cWriter(pair[0].at, pair[0].size), (random(3) ? jsWriter : cWriter)(pair[1].at, pair[1].size)];
-      const newReaders = () => [cReader(pair[0].at, pair[0].size), (random(3) ? jsReader : cReader)(pair[1].at, pair[1].size)];
+      const [{ at, size }, mixed] = pair;
+      const newWriters = () => [cWriter(at, size), (random(3) ? jsWriter : cWriter)(mixed.at, mixed.size)];
+      const newReaders = () => [cReader(at, size), (random(3) ? jsReader : cReader)(mixed.at, mixed.size)];
       let writers = newWriters();
       let readers = newReaders();
       let replaced = 0;
@@ -140,6 +141,28 @@ for (const frameBytes of [1, 5, 64, 4096]) {
     });
   }
 }
+
+test('as C does, with every word that a liar can put there', () => {
+  const pair = [makeTriple(tern, memory, heap, 8), makeTriple(tern, memory, heap, 8)];
+  const [twin, own] = pair.map(({ at, size }) => new Uint8Array(memory.buffer, at, size));
+  const [{ at, size }, mine] = pair;
+  for (let low = 0; low < 256; low++) {
+    for (const upper of [0, 1, 2]) {
+      for (const triple of pair) Triple.format(memory, triple.at, { bufferSizeBytes: 8 });
+      const writers = [cWriter(at, size), jsWriter(mine.at)];
+      const readers = [cReader(at, size), jsReader(mine.at)];
+      if (low % 2) both(writers, 'publish');
+      if (low % 3) both(readers, 'update');
+      for (const triple of pair) new Uint32Array(memory.buffer, triple.at)[128 / 4] = upper * 256 + low;
+      for (const [ends, call] of [[readers, 'update'], [readers, 'look'], [writers, 'publish'], [readers, 'status'],
+        [readers, 'sleep'], [readers, 'update'], [writers, 'status'], [writers, 'close'], [readers, 'status']]) {
+        both(ends, call);
+        assert.equal(Buffer.compare(own, twin), 0, `${call}, word ${upper * 256 + low}`);
+      }
+      for (const ends of [writers, readers]) both(ends, 'detach');
+    }
+  }
+});
 
 test('attach refuses what C refuses, with the same status', () => {
   const size = Triple.size({ bufferSizeBytes: 100 });

@@ -169,8 +169,8 @@ export class Bell extends Waiter {
    * Mark a source, and wake the collector if it sleeps.
    *
    * Role: any number of ringers. Progress: lock-free; one wake if the collector sleeps.
-   * Order: [BELL-1], [BELL-2] what the ringer published before the mark; pairs with collect() and next(), here and in C.
-   * Crash: rings or does not; above 31 sources it can leave a mark that is found with the next ring of its run.
+   * Order: [BELL-1], [BELL-2] what the ringer published before the mark; pairs with collect() and next(), here and
+   * in C. Crash: rings or does not; above 31 sources it can leave a mark that is found with the next ring of its run.
    *
    * @param {number} source 0 to sources - 1
    * @returns {boolean} false: no such source, nothing was done
@@ -372,7 +372,8 @@ export class Bell extends Waiter {
     return this.block(timeoutMs, 'bell.wait()');
   }
 
-  /** The same without blocking, also on a window's main thread. @param {number} [timeoutMs] @returns {Promise<boolean>} */
+  /** The same without blocking, also on a window's main thread.
+   *  @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async waitAsync(timeoutMs = Infinity) {
     this.#takeEnd();
     return this.blockAsync(timeoutMs, 'bell.waitAsync()');
@@ -410,7 +411,8 @@ export class Bell extends Waiter {
   /**
    * Get ready to sleep: the next ring or close finds SLEEP, and wakes. Order: [BELL-4]; pairs with close().
    *
-   * @returns {boolean} true: nothing is pending; false: collect now (and look at status, if that finds nothing) @override
+   * @returns {boolean} true: nothing is pending; false: collect now (and look at status, if that finds nothing)
+   * @override
    */
   arm() {
     const words = this.#words.length !== 0 ? this.#words : this.#renew();

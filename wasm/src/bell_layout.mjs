@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// bell_layout.mjs: what a bell is. Up to 31 sources it is one word. Above, the marks of 32 sources lie in a leaf word, and
-// each bit of the root stands for an equal run of leaves; docs/layout.md draws it.
+// bell_layout.mjs: what a bell is. Up to 31 sources it is one word. Above, the marks of 32 sources lie in a leaf
+// word, and each bit of the root stands for an equal run of leaves; docs/layout.md draws it.
 import {
   BELL_FLAT_SOURCES, BELL_GEOMETRY, BELL_LEAF_SOURCES, BELL_MAGIC, BELL_MAX_SOURCES, BELL_ROOT, BELL_SHARED,
 } from './layout.mjs';

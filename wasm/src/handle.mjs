@@ -9,7 +9,8 @@
 
 /** @typedef {Uint32Array | Int32Array} Words */
 
-/** Write a handle to two words. @param {Words} words @param {number} at of the first @param {number} index @param {number} generation */
+/** Write a handle to two words.
+ *  @param {Words} words @param {number} at of the first @param {number} index @param {number} generation */
 export function writeHandle(words, at, index, generation) {
   words[at] = index;
   words[at + 1] = generation;
@@ -21,7 +22,8 @@ export const handleIndex = (words, at) => words[at] >>> 0;
 /** Its generation; 0: it names nothing. @param {Words} words @param {number} at of the first */
 export const handleGeneration = (words, at) => words[at + 1] >>> 0;
 
-/** One number, as tern_handle_pack() makes it: the generation in the upper 32 bits. @param {number} index @param {number} generation */
+/** One number, as tern_handle_pack() makes it: the generation in the upper 32 bits.
+ *  @param {number} index @param {number} generation */
 export const packHandle = (index, generation) => (BigInt(generation >>> 0) << 32n) | BigInt(index >>> 0);
 
 /** The handle that was packed. @param {bigint} packed any 64 bits */

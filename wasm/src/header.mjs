@@ -76,7 +76,7 @@ export function loadGeometry(memory, offset, kind) {
   if (magic !== (kind.magic | 0)) throw corrupt(kind, offset, 'the magic is another one');
   const version = words[(kind.shared.geometry + kind.geometry.layoutVersion) / 4];
   if (version !== LAYOUT_VERSION)
-    throw new TernError(STATUS.ERR_VERSION, `${place} has layout version ${version >>> 0}, and this is ${LAYOUT_VERSION}`);
+    throw new TernError(STATUS.ERR_VERSION, `${place} has version ${version >>> 0}, this package ${LAYOUT_VERSION}`);
   const geometry = copyGeometry(memory, offset + kind.shared.geometry, kind.geometry.size);
   if (geometry === null) throw corrupt(kind, offset, 'the check of the header is wrong');
   return geometry;

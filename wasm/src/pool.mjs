@@ -18,12 +18,12 @@
 //
 // Pins by half words
 // ------------------
-// C pins by a compare-exchange of a slot's whole word, which in JavaScript makes BigInts. Here a pin counts in the lower
-// half alone, from live with n pins to live with n + 1, with the generation in the upper half looked at before and
-// after. Generations only rise, so if both looks find the handle's, it was that one in between. If they do not, the pin may be
-// one of a later item: which is what tern_pool_walk() might have pinned at that moment, and it is given up as walk's
-// is, by an unpin. So every step is one that a C program could have made. A subtraction of a pin that is counted never
-// borrows from the upper half, so an unpin of the lower half is C's.
+// C pins by a compare-exchange of a slot's whole word, which in JavaScript makes BigInts. Here a pin counts in the
+// lower half alone, from live with n pins to live with n + 1, with the generation in the upper half looked at before
+// and after. Generations only rise, so if both looks find the handle's, it was that one in between. If they do not, the
+// pin may be one of a later item: which is what tern_pool_walk() might have pinned at that moment, and it is given up
+// as walk's is, by an unpin. So every step is one that a C program could have made. A subtraction of a pin that is
+// counted never borrows from the upper half, so an unpin of the lower half is C's.
 import {
   POOL_DYING, POOL_LAST_GENERATION, POOL_LIVE, POOL_MAX_PINS, POOL_NO_INDEX, POOL_PINS_MASK, POOL_SLOT,
   POOL_STATE_SHIFT, STATUS, TYPE_POOL,
@@ -122,7 +122,8 @@ export class Pool {
     return pool;
   }
 
-  /** A look from outside; every was_ may have changed already. @param {MemorySource | Memory} memory @param {number} [offset] */
+  /** A look from outside; every was_ may have changed already.
+   *  @param {MemorySource | Memory} memory @param {number} [offset] */
   static inspect(memory, offset = 0) {
     const place = Memory.of(memory);
     const layout = loadPool(place, offset);
@@ -192,7 +193,8 @@ export class Pool {
       && Atomics.load(words, at + 1) === generation;
   }
 
-  /** Whether the item of a handle is live at this moment. Wait-free. @param {number} index @param {number} generation */
+  /** Whether the item of a handle is live at this moment. Wait-free.
+   *  @param {number} index @param {number} generation */
   has(index, generation) {
     const list = this.#now();
     return index >>> 0 < this.#slots && this.#isLive(list.words, list.wordAt(index >>> 0), generation | 0);
@@ -202,7 +204,8 @@ export class Pool {
    * The item of a handle, if it is live at this moment. It stays as long as nobody frees it: the caller must know that
    * nobody does, or pin it instead.
    *
-   * Role: any. Progress: wait-free. Order: [POOL-1] what was done to the slot's former items. Crash: nothing is written.
+   * Role: any. Progress: wait-free. Order: [POOL-1] what was done to the slot's former items. Crash: nothing is
+   * written.
    *
    * @param {number} index @param {number} generation
    * @returns {Views | null} null: stale, null or never given out
@@ -280,7 +283,8 @@ export class Pool {
    * @returns {boolean} false: as pin() gives null (status is ERR_STALE), and `out` is untouched
    */
   read(index, generation, out) {
-    if (out.length > this.itemSizeBytes) return refuse(`an item has ${this.itemSizeBytes} bytes, and not ${out.length}`);
+    if (out.length > this.itemSizeBytes)
+      return refuse(`an item has ${this.itemSizeBytes} bytes, and not ${out.length}`);
     const item = this.pin(index, generation);
     this.status = item === null ? STATUS.ERR_STALE : STATUS.OK;
     if (item === null) return false;
@@ -297,8 +301,8 @@ export class Pool {
    * Take a slot. Its handle is `index` and `generation` of the pool, until the next alloc() or walk(); the item holds
    * whatever its slot held last.
    *
-   * Role: any. Progress: lock-free; gives up with ERR_CORRUPT after 2^13 lost races. Order: [POOL-1] what was done to the
-   * slot's former items is over; [POOL-2]. Crash: as it was, or the slot is on its way: lost, but in a region.
+   * Role: any. Progress: lock-free; gives up with ERR_CORRUPT after 2^13 lost races. Order: [POOL-1] what was done
+   * to the slot's former items is over; [POOL-2]. Crash: as it was, or the slot is on its way: lost, but in a region.
    *
    * @returns {Views | null} null: status is ERR_FULL: capacityItems (less the retired) are live or dying; or
    *   ERR_CORRUPT: the free list is damaged
@@ -315,7 +319,8 @@ export class Pool {
     return this.status === STATUS.OK ? this.item(index) : null;
   }
 
-  /** Turn a slot that was taken from the list into a live item. @param {PoolList} list @param {number} index @param {number} hold */
+  /** Turn a slot that was taken from the list into a live item.
+   *  @param {PoolList} list @param {number} index @param {number} hold */
   #make(list, index, hold) {
     const at = list.wordAt(index);
     const generation = Atomics.load(list.words, at + 1);
@@ -355,15 +360,16 @@ export class Pool {
       const low = Atomics.load(list.words, at);
       if (low >>> POOL_STATE_SHIFT !== POOL_LIVE) return STATUS.ERR_STALE;
       const pins = low & POOL_PINS_MASK;
-      if (!list.exchangeIf(at, low, generation | 0, pins !== 0 ? DYING | pins : PoolList.rest(next), next | 0)) continue;
+      const rest = pins !== 0 ? DYING | pins : PoolList.rest(next);
+      if (!list.exchangeIf(at, low, generation | 0, rest, next | 0)) continue;
       return pins !== 0 ? STATUS.DEFERRED : list.recycle(index, next);
     }
     return STATUS.ERR_CORRUPT;
   }
 
   // ---- In a region -------------------------------------------------------------------------
-  // As lib/pool_holds.c: a pin is a hold, and free makes a live item dying, always. A dying slot that no hold pins becomes
-  // free; who sees that first, by compare-exchange of the whole word, gives it back.
+  // As lib/pool_holds.c: a pin is a hold, and free makes a live item dying, always. A dying slot that no hold pins
+  // becomes free; who sees that first, by compare-exchange of the whole word, gives it back.
 
   /** @param {PoolList} list @param {Holds} holds @param {number} index @param {number} generation int32 */
   #pinHeld(list, holds, index, generation) {

@@ -24,7 +24,8 @@ import { PoolList } from './pool_list.mjs';
  */
 
 /** Whose holds, and of which object: what Pool.attach() is given in a region.
- *  @typedef {{ table: PeerTable, slot: number, object: number }} PeerPlace slot: ours, from 0; object: of the directory */
+ *  @typedef {{ table: PeerTable, slot: number, object: number }} PeerPlace slot: ours, from 0; object: of the
+ *  directory */
 
 const GENERATION_BITS = 22;
 const GENERATION_MASK = (1 << GENERATION_BITS) - 1;
@@ -92,8 +93,8 @@ export class Holds {
     return -1;
   }
 
-  /** A call is about to touch a slot, and says so until drop(). @param {number} index @returns {number} the hold; -1: all
-   *  are in use, and the call is counted */
+  /** A call is about to touch a slot, and says so until drop().
+   *  @param {number} index @returns {number} the hold; -1: all are in use, and the call is counted */
   takeBusy(index) {
     const { words } = this.table;
     for (let i = PEER_HOLDS - 1; i >= 0; i--) {
@@ -114,7 +115,8 @@ export class Holds {
     this.set(hold, lowOf(index), this.highOf(BUSY, index));
   }
 
-  /** The slot is ours, its item not handed out yet. @param {number} hold @param {number} index @param {number} generation */
+  /** The slot is ours, its item not handed out yet.
+   *  @param {number} hold @param {number} index @param {number} generation */
   changeMade(hold, index, generation) {
     if (hold >= 0) this.set(hold, lowOf(index) | (generation & GENERATION_MASK), this.highOf(MADE, index));
   }

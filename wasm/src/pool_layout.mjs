@@ -52,7 +52,8 @@ export const indexOf = (low) => low & POOL_NO_INDEX;
 /** The place of a link, from 0 to 2^40 - 1. @param {number} low @param {number} high */
 export const placeOf = (low, high) => (high >>> 0) * 2 ** (32 - POOL_INDEX_BITS) + (low >>> POOL_INDEX_BITS);
 
-/** Whether two links are of one place. @param {number} low @param {number} high @param {number} low2 @param {number} high2 */
+/** Whether two links are of one place.
+ *  @param {number} low @param {number} high @param {number} low2 @param {number} high2 */
 export const samePlace = (low, high, low2, high2) => high === high2 && ((low ^ low2) >>> POOL_INDEX_BITS) === 0;
 
 const PLACES = 2 ** 40;

@@ -70,7 +70,8 @@ export class PoolList {
   /** Where a slot begins, in words. @param {number} index below slots */
   slotAt(index) { return SLOTS + index * this.strideWords; }
 
-  /** Both halves of a word, as they were together; false: it changes all the time. @param {number} at of the low half */
+  /** Both halves of a word, as they were together; false: it changes all the time.
+   *  @param {number} at of the low half */
   read(at) {
     const { words } = this;
     for (let tries = 0; tries < READ_TRIES; tries++) {
@@ -185,7 +186,8 @@ export class PoolList {
     return STATUS.OK;
   }
 
-  /** How many slots are in the list, beside the one that is kept; tail may be a place behind. @param {number} headPlace */
+  /** How many slots are in the list, beside the one that is kept; tail may be a place behind.
+   *  @param {number} headPlace */
   wasListed(headPlace) {
     this.read(TAIL);
     const { low, high } = this;
@@ -202,7 +204,8 @@ export class PoolList {
     return placeOf(this.low, this.high);
   }
 
-  /** What becomes of a slot of this generation that nobody pins: the low half of its word. @param {number} generation */
+  /** What becomes of a slot of this generation that nobody pins: the low half of its word.
+   *  @param {number} generation */
   static rest(generation) { return generation <= POOL_LAST_GENERATION ? 0 : RETIRED; }
 
   /** Where a slot's word begins. @param {number} index */

@@ -329,7 +329,8 @@ export class TripleReader extends Waiter {
    */
   wait(timeoutMs = Infinity) { return this.block(timeoutMs, 'reader.wait()'); }
 
-  /** The same without blocking, also on a window's main thread. @param {number} [timeoutMs] @returns {Promise<boolean>} */
+  /** The same without blocking, also on a window's main thread.
+   *  @param {number} [timeoutMs] @returns {Promise<boolean>} */
   waitAsync(timeoutMs = Infinity) { return this.blockAsync(timeoutMs, 'reader.waitAsync()'); }
 
   /** wait(), then update(). @param {number} [timeoutMs] @returns {boolean} true: a newer frame is in front; false: the

@@ -49,7 +49,8 @@ export function afterUpdate(word) {
 /** The word when all has been seen. @param {number} word */
 export const whenSeen = (word) => ((word & TRIPLE_FRESH) !== 0 ? afterUpdate(word) : word);
 
-/** The word after a publication: back and ready change places, FRESH, no SLEEP, the next number. @param {number} word */
+/** The word after a publication: back and ready change places, FRESH, no SLEEP, the next number.
+ *  @param {number} word */
 export function afterPublish(word) {
   const both = backOf(word) ^ readyOf(word);
   const swapped = word ^ (both | (both << TRIPLE_READY_SHIFT));
@@ -62,7 +63,8 @@ export const numberFits = (frame, word) => (frame & FRAME_MASK) === word >>> TRI
 
 // ---- Buffers ---------------------------------------------------------------------------------
 
-/** Where the number of a buffer's frame stands, low half first, in the words. @param {Layout} layout @param {number} index */
+/** Where the number of a buffer's frame stands, low half first, in the words.
+ *  @param {Layout} layout @param {number} index */
 export const numberAt = (layout, index) => (TRIPLE_SHARED.size + index * layout.strideBytes + TRIPLE_BUFFER.frame) / 4;
 
 /** Where a buffer's bytes lie, from the start of the triple buffer. @param {Layout} layout @param {number} index */

@@ -54,12 +54,12 @@ export class Views {
     return this.#u8;
   }
 
-  get i8() { const buffer = this.#now(); return this.#i8 ??= new Int8Array(buffer, this.address, this.size); }
-  get u16() { const buffer = this.#now(); return this.#u16 ??= new Uint16Array(buffer, this.address, this.size >>> 1); }
-  get i16() { const buffer = this.#now(); return this.#i16 ??= new Int16Array(buffer, this.address, this.size >>> 1); }
-  get u32() { const buffer = this.#now(); return this.#u32 ??= new Uint32Array(buffer, this.address, this.size >>> 2); }
-  get i32() { const buffer = this.#now(); return this.#i32 ??= new Int32Array(buffer, this.address, this.size >>> 2); }
-  get f32() { const buffer = this.#now(); return this.#f32 ??= new Float32Array(buffer, this.address, this.size >>> 2); }
-  get f64() { const buffer = this.#now(); return this.#f64 ??= new Float64Array(buffer, this.address, this.size >>> 3); }
-  get data() { const buffer = this.#now(); return this.#data ??= new DataView(buffer, this.address, this.size); }
+  get i8() { const all = this.#now(); return this.#i8 ??= new Int8Array(all, this.address, this.size); }
+  get u16() { const all = this.#now(); return this.#u16 ??= new Uint16Array(all, this.address, this.size >>> 1); }
+  get i16() { const all = this.#now(); return this.#i16 ??= new Int16Array(all, this.address, this.size >>> 1); }
+  get u32() { const all = this.#now(); return this.#u32 ??= new Uint32Array(all, this.address, this.size >>> 2); }
+  get i32() { const all = this.#now(); return this.#i32 ??= new Int32Array(all, this.address, this.size >>> 2); }
+  get f32() { const all = this.#now(); return this.#f32 ??= new Float32Array(all, this.address, this.size >>> 2); }
+  get f64() { const all = this.#now(); return this.#f64 ??= new Float64Array(all, this.address, this.size >>> 3); }
+  get data() { const all = this.#now(); return this.#data ??= new DataView(all, this.address, this.size); }
 }

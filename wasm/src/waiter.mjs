@@ -15,8 +15,16 @@ import { Spin, deadline, requireBlocking, sleep, sleepAsync } from './wait.mjs';
  * @property {() => boolean} otherIsDead the other end was held by a peer that died, and nobody has taken it since
  * @property {() => void} [release] gives the end to whoever comes next; called by detach()
  * @property {boolean} [isTaken] false: the end is taken when it is first waited with, by take() (a bell's collector)
+<<<<<<< HEAD
  * @property {(what: string) => import('./region_peers.mjs').Recovery} [take] not 'clean': who had it before died with
  *   it; throws TernError: ERR_BUSY: a live peer has it
+||||||| parent of ffb15ed (tests: what a liar leaves is answered as C answers it; lines of 120 columns)
+ * @property {(what: string) => { outcome: string }} [take] not 'clean': who had it before died with it;
+ *   throws TernError, ERR_BUSY: a live peer has it
+=======
+ * @property {(what: string) => { outcome: string }} [take] not 'clean': who had it before died with it;
+ *   throws TernError, ERR_BUSY: a live peer has it
+>>>>>>> ffb15ed (tests: what a liar leaves is answered as C answers it; lines of 120 columns)
  */
 
 /**
