@@ -13,7 +13,7 @@ const HANG = { timeout: 180_000 };
 const LONG = process.env.TERN_LONG === '1';
 const ITEMS = 1_000_000;
 /** Of each mix; with one sleep at least a trip they make 10^5 sleeps in all, and with TERN_LONG each alone. */
-const ROUND_TRIPS = LONG ? 200_000 : 25_000;
+const ROUND_TRIPS = LONG ? 200_000 : 30_000;
 const PAGE_TRIPS = LONG ? 100_000 : 12_000;
 /** After this time a worker answers the page, which is asleep by then. */
 const ANSWER_MS = 0.03;

@@ -18,7 +18,7 @@ const calls = {
   /** Start; failures are answered too. */
   async start(options) {
     const module = options.module === false ? undefined
-      : { threads: '/modules/tern.threads.wasm', single: '/modules/tern.single.wasm' };
+      : { threads: '/modules/tests.threads.wasm', single: '/modules/tests.single.wasm' };
     try {
       runtime = await Runtime.start({ script: './worker.mjs', ...options, module });
     } catch (error) {
@@ -98,7 +98,7 @@ const calls = {
         openEnd(ring, role)[role === 'producer' ? 'pushWait' : 'popWait'](new Int32Array(2), 10);
         return 'none';
       } catch (error) {
-        return error.code;
+        return error.code ?? error.stack;
       }
     });
   },
