@@ -26,7 +26,7 @@ function replaceOnce(text, from, to) {
  */
 export const SERVERS = {
   nginx: {
-    program: ['nginx', path.join(ROOT, '.tools/nginx/usr/sbin/nginx'), '/usr/sbin/nginx'],
+    program: ['nginx', path.join(ROOT, '.tools/servers/usr/sbin/nginx'), '/usr/sbin/nginx'],
     file: 'nginx.conf',
     configure(text, { port, site, folder }) {
       let server = replaceOnce(text, 'listen 80;', `listen 127.0.0.1:${port};`);
@@ -58,7 +58,7 @@ export const SERVERS = {
     arguments: (file) => ['-f', file, '-D', 'FOREGROUND'],
   },
   caddy: {
-    program: ['caddy', path.join(ROOT, '.tools/caddy/usr/bin/caddy'), '/usr/bin/caddy'],
+    program: ['caddy', path.join(ROOT, '.tools/servers/usr/bin/caddy'), '/usr/bin/caddy'],
     file: 'Caddyfile',
     configure(text, { port, site, folder }) {
       let own = replaceOnce(text, 'example.org {', `http://127.0.0.1:${port} {`);
