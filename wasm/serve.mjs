@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 // serve.mjs: the development server as a command. `node serve.mjs --help` explains; `serve()` for programs.
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ISOLATING, isolationHeaders } from './src/headers.mjs';
 import { serve } from './serve/server.mjs';
@@ -11,7 +11,7 @@ import { serveOtherOrigin } from './serve/other_origin.mjs';
 
 export { serve };
 
-const HERE = import.meta.dirname;
+const HERE = path.dirname(fileURLToPath(import.meta.url));
 const DEMO = path.join(HERE, 'demo');
 /** Where `ninja wasm` leaves the modules; ./dev serve sees to it. */
 const MODULES = path.join(HERE, '../build/tests/wasm');
@@ -19,7 +19,7 @@ const MODULES = path.join(HERE, '../build/tests/wasm');
 const USAGE = `node serve.mjs [OPTIONS] [FOLDER]
 
 Serves a folder with the headers that let its pages share memory between threads. Without FOLDER: the
-demonstration of this package.
+demonstration, which a checkout of Tern has, and the npm package has not.
 
   --port N                8080; 0 is any free one
   --host ADDRESS          127.0.0.1: this machine only; 0.0.0.0 lets others in (who need https to share memory)
@@ -42,6 +42,9 @@ function readArguments(argv) {
     'other-port': { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   } });
+  if (positionals.length === 0 && !values.help && !existsSync(DEMO)) {
+    throw new Error('which FOLDER? The demonstration is not in the npm package');
+  }
   if (positionals.length > 1) throw new Error(`one folder, not ${positionals.length}; --mount adds further ones`);
   const port = readPort('--port', values.port);
   return {
@@ -98,7 +101,8 @@ export async function serveDemo({ otherPort = 0, isolation = true, coep, ...opti
     };
     const server = await serve({
       ...options, folder: HERE, isolation, coep, origins,
-      mounts: { ...options.mounts, ...Object.fromEntries(Object.keys(policies).map((name) => [`/${name}/`, HERE])) },
+      mounts: { ...existingModules(), ...options.mounts,
+        ...Object.fromEntries(Object.keys(policies).map((name) => [`/${name}/`, HERE])) },
       answers: { '/': { location: '/demo/' }, '/other_origin.json': JSON.stringify({ origin: other.origin }) },
       // a worker script that was forgotten: the page shows how that fails
       headers: (pathname) => (pathname.endsWith('/demo/forgotten_worker.mjs') ? without
@@ -130,4 +134,5 @@ async function main(argv) {
   }
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
+// by its real name: npm starts it by a link
+if (process.argv[1] && fileURLToPath(import.meta.url) === realpathSync(process.argv[1])) await main(process.argv.slice(2));

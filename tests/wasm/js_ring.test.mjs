@@ -3,9 +3,6 @@
 // bells, roles, and no allocation in hot calls.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Memory, Ring, STATUS } from '../../wasm/src/index.mjs';
@@ -260,20 +257,4 @@ test('hot calls of rings and streams allocate nothing', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath,
     ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64', script], { encoding: 'utf8' });
   assert.equal(status, 0, stdout + stderr);
-});
-
-test('the example of the README runs', async () => {
-  const readme = readFileSync(new URL('../../wasm/README.md', import.meta.url), 'utf8');
-  const [, example] = readme.match(/```js\n(import[^]*?)```/);
-  const [, expected] = example.match(/console\.log\(sum\);\s+\/\/ (\d+)/);
-  const folder = mkdtempSync(join(tmpdir(), 'tern-readme-'));
-  try {
-    const script = join(folder, 'sum.mjs');
-    writeFileSync(script, example.replace("'tern-shm'", `'${new URL('../../wasm/src/index.mjs', import.meta.url)}'`));
-    const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
-    assert.equal(stdout.trim(), expected);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 });

@@ -14,3 +14,21 @@ export { Stream } from './stream.mjs';
 export { Triple, TripleReader, TripleWriter } from './triple.mjs';
 export { Views } from './views.mjs';
 export { canBlock } from './wait.mjs';
+
+// Types without a class of that name among the above, for who writes TypeScript or JSDoc.
+/** @typedef {import('./bell_layout.mjs').BellDesc} BellDesc */
+/** @typedef {import('./pool_layout.mjs').PoolDesc} PoolDesc */
+/** @typedef {import('./region_table.mjs').RegionDesc} RegionDesc */
+/** @typedef {import('./ring.mjs').RingDesc} RingDesc */
+/** @typedef {import('./stream.mjs').StreamDesc} StreamDesc */
+/** @typedef {import('./triple_word.mjs').TripleDesc} TripleDesc */
+/** @typedef {import('./ring_consumer.mjs').RingConsumer} RingConsumer */
+/** @typedef {import('./ring_producer.mjs').RingProducer} RingProducer */
+/** @typedef {import('./stream_consumer.mjs').StreamConsumer} StreamConsumer */
+/** @typedef {import('./stream_producer.mjs').StreamProducer} StreamProducer */
+/** @typedef {import('./runtime_handle.mjs').RuntimeWorker} RuntimeWorker */
+/** What a worker's script is given. @typedef {import('./runtime_script.mjs').WorkerScope} WorkerScope */
+/** @typedef {import('./runtime.mjs').RuntimeOptions} RuntimeOptions */
+/** @typedef {import('./memory.mjs').MemorySource} MemorySource */
+/** @typedef {import('./region_peers.mjs').Recovery} Recovery */
+/** @typedef {import('./diagnose.mjs').Diagnosis} Diagnosis */
