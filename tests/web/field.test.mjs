@@ -29,8 +29,8 @@ after(async () => { for (const server of Object.values(servers)) await server.cl
 async function countsWhen(page, condition) {
   await page.waitForFunction(condition, { timeout: 60_000 });
   return page.evaluate(() => {
-    const { published, shown, dropped, torn, stale, draws } = globalThis.tern.counts;
-    return { published, shown, dropped, torn, stale, draws, answers: globalThis.tern.counts.answers.total };
+    const { published, shown, dropped, torn, stale, draws, answered } = globalThis.tern.counts;
+    return { published, shown, dropped, torn, stale, draws, answered };
   });
 }
 const textOf = (page, id) => page.$eval(`#${id}`, (element) => element.textContent);
@@ -54,7 +54,7 @@ inEachBrowser('the field', (web) => {
     const rate = (counts.draws - begin.draws) / LOOK_MS * 1000;
     t.diagnostic(`${web.name}: ${rate.toFixed(1)} drawings a second, ${JSON.stringify(counts)}`);
     if (LONG && web.name === 'chromium') assert.ok(rate >= 30, `${rate} drawings a second`);
-    assert.ok(counts.answers > 0, 'commands came back in frames');
+    assert.ok(counts.answered > 0, 'commands came back in frames');
 
     // a handle whose group was replaced
     assert.equal(counts.stale, 0);

@@ -70,8 +70,10 @@ class Part {
     counts.published += this.frames.dropped - dropped + 1;
     if (!frame.isWhole()) counts.torn++;
     counts.ages.add(now - frame.publishedMs);
-    for (; this.answered < frame.applied && this.answered < this.sent; this.answered++)
+    for (; this.answered < frame.applied && this.answered < this.sent; this.answered++) {
+      counts.answered++;
       if (this.sent - this.answered < ANSWERS) counts.answers.add(now - this.sentMs[(this.answered + 1) % ANSWERS]);
+    }
     counts.stale += frame.stale - this.stale;
     this.stale = frame.stale;
   }

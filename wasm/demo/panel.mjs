@@ -17,6 +17,7 @@ export class Counts {
   shown = 0;         // frames that the page took
   dropped = 0;       // frames that a newer one replaced before the page looked
   torn = 0;          // frames whose checksum was wrong; none, ever
+  answered = 0;      // commands that came back in a frame
   stale = 0;         // commands to groups that are gone
   draws = 0;         // of the canvas
   longestDrawMs = 0; // of one animation frame's work
