@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* wasm_ring.c: the two loops that wasm_ring.mjs measures: 8-byte items through a ring, one by one or 32 at a time. The
- * same code as wasm32 in two workers of Node, and natively in two threads (main below: prints ns an item).
+/* wasm_ring.c: the two loops that contestants_wasm.mjs measures: 8-byte items through a ring, one by one or 32 at a
+ * time. The same code as wasm32 in two workers, and natively in two threads (main below: prints ns an item).
  *
  *     wasm_ring ITEMS BATCH WAITABLE     natively */
 #include <tern/tern.h>
 
 TERN_RING_DEFINE(item_ring, uint64_t)
 
-enum { BATCH_MOST = 32, CAPACITY = 4096 };
+enum { BATCH_MOST = 32, CAPACITY = 1024 };
 
 #if defined(__wasm__)
 #  define EXPORT(name) __attribute__((export_name(name)))
