@@ -36,14 +36,18 @@ const wasm = (batch) => [wasmLoops(false, batch), wasmLoops(true, batch), wasmCa
 
 /** @type {Cell[]} */
 export const cells = [
-  { name: '8 bytes singly', count: 1 << 21, unit: 'ns an item',
+  { name: '8 bytes singly', count: 1 << 20, unit: 'ns an item',
     contestants: [...rings(8, 1), ...wasm(1), postMessage(8, 1, 'number')],
     targets: [...beatRingbuf(2), { ours: 'tern', theirs: 'postMessage', atLeast: 15 },
       { ours: 'wasm', theirs: 'ringbuf.js', atLeast: 3 }] },
   { name: '8 bytes in batches of 32', count: 1 << 24, unit: 'ns an item',
-    contestants: [...rings(8, 32), ...wasm(32), postMessage(8, 32, 'array'), postMessage(8, 32, 'typed array')],
-    targets: [...beatRingbuf(1.5), { ours: 'tern', theirs: 'postMessage', atLeast: 100 }, { ours: 'wasm', theirs: 'native', atLeast: 0.4 }] },
-  { name: '256 bytes singly', count: 1 << 20, unit: 'ns an item',
+    contestants: [...rings(8, 32), ...wasm(32), postMessage(8, 32, 'array'), postMessage(8, 32, 'typed array'),
+      { ...postMessage(8, 1, 'number'), name: 'postMessage, number, one item each', family: 'postMessage singly',
+        share: 1 / 512 }],
+    targets: [...beatRingbuf(1.5), { ours: 'tern', theirs: 'postMessage', atLeast: 100 },
+      // the aim does not say whose batches: a message of 32 items, or 32 messages
+      { ours: 'tern', theirs: 'postMessage singly', atLeast: 100 }, { ours: 'wasm', theirs: 'native', atLeast: 0.4 }] },
+  { name: '256 bytes singly', count: 1 << 19, unit: 'ns an item',
     contestants: [...rings(256, 1), postMessage(256, 1, 'typed array')],
     targets: beatRingbuf(1.5) },
   { name: 'round trip of 8 bytes', count: 1 << 18, unit: 'ns a round trip',

@@ -144,7 +144,7 @@ function fill(source, i, batch) {
 export function postMessage(itemBytes, batch, form) {
   const length = batch * itemBytes / 8;
   return {
-    name: `postMessage, ${form}`, family: 'postMessage', share: batch === 1 ? 1 / 64 : 1 / 32,
+    name: `postMessage, ${form}`, family: 'postMessage', share: 1 / 32,
     make: () => ({}),
     left({ port, gate, count }) {
       const message = FORMS[form](length);
@@ -175,7 +175,7 @@ export function postMessage(itemBytes, batch, form) {
 
 /** @type {Contestant} */
 export const portRoundTrip = {
-  name: 'MessagePort', family: 'postMessage', share: 1 / 128,
+  name: 'MessagePort', family: 'postMessage', share: 1 / 64,
   make: () => ({}),
   left({ port, gate }) {
     meet(gate);

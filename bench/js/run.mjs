@@ -91,7 +91,7 @@ function asJson(samples, versions, loadBefore) {
       date: new Date().toISOString(), num_cpus: cpus().length, processor: cpus()[0].model, load_avg: loadBefore,
       commit: git('describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'),
       compiler: execFileSync('clang', ['--version']).toString().split('\n')[0], flags: '-O2',
-      versions: { ...versions, v8: process.versions.v8 }, pinned: false, repetitions: TURNS, warm_turns: WARM_TURNS,
+      versions: { ...versions, v8: process.versions.v8 }, pinned: false, repetitions: samples[0].ns.length,
     },
     benchmarks: samples.flatMap(({ environment, cell, contestant, ns }) => ns.map((real_time, repetition_index) => ({
       program: 'js', name: `${environment}/${cell.name}/${contestant.name}`, run_type: 'iteration', repetition_index,
@@ -127,6 +127,10 @@ async function main() {
     rmSync(made, { recursive: true });
   }
   if (samples.length === 0) throw new Error(`--only ${options.only}: no cell is named like that`);
+  if (options.out) {
+    const json = `${JSON.stringify(asJson(samples, versions, loadBefore), null, 1)}\n`;
+    writeFileSync(options.out, options.out.endsWith('.gz') ? gzipSync(json) : json);
+  }
   if (options.quick) {
     console.log(`${samples.length} contestants in ${Object.keys(versions).join(', ')}: every item came, and was right`);
     return;
@@ -134,10 +138,6 @@ async function main() {
   const { text, missed } = ratios(samples, Object.keys(versions));
   console.log(`${figures(samples, Object.keys(versions))}\n\n${text}`);
   for (const line of missed) console.log(`missed: ${line}`);
-  if (options.out) {
-    const json = `${JSON.stringify(asJson(samples, versions, loadBefore), null, 1)}\n`;
-    writeFileSync(options.out, options.out.endsWith('.gz') ? gzipSync(json) : json);
-  }
   if (missed.length > 0 && !options['no-targets']) process.exitCode = 1;
 }
 
