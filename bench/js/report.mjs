@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 // report.mjs: medians, ratios and targets of one run, as tables in Markdown.
 
-/** @typedef {{ environment: string, cell: import('./cells.mjs').Cell, contestant: import('./contestant.mjs').Contestant,
- *   ns: number[] }} Sample of one contestant, ns an item by turn */
+/**
+ * @typedef {object} Sample of one contestant in one environment
+ * @property {string} environment
+ * @property {import('./cells.mjs').Cell} cell
+ * @property {import('./contestant.mjs').Contestant} contestant
+ * @property {number[]} ns an item, by turn
+ */
 
 /** @param {number[]} values */
 export const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];

@@ -83,14 +83,22 @@ async function runCell(environment, made, cell) {
   return samples;
 }
 
-/** As bench/results has it. @param {import('./report.mjs').Sample[]} samples @param {Record<string, string>} versions */
-function asJson(samples, versions, loadBefore) {
-  const git = (/** @type {string[]} */ ...args) => execFileSync('git', args, { cwd: import.meta.dirname }).toString().trim();
+const commitOfThis = () => execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'],
+  { cwd: import.meta.dirname }).toString().trim();
+
+/**
+ * As bench/results has it.
+ *
+ * @param {import('./report.mjs').Sample[]} samples
+ * @param {Record<string, string>} versions of the environments
+ * @param {number[]} loadBefore
+ * @param {string} commit when the run began
+ */
+function asJson(samples, versions, loadBefore, commit) {
   return {
     context: {
       date: new Date().toISOString(), num_cpus: cpus().length, processor: cpus()[0].model, load_avg: loadBefore,
-      commit: git('describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'),
-      compiler: execFileSync('clang', ['--version']).toString().split('\n')[0], flags: '-O2',
+      commit, compiler: execFileSync('clang', ['--version']).toString().split('\n')[0], flags: '-O2',
       versions: { ...versions, v8: process.versions.v8 }, pinned: false, repetitions: samples[0].ns.length,
     },
     benchmarks: samples.flatMap(({ environment, cell, contestant, ns }) => ns.map((real_time, repetition_index) => ({
@@ -103,6 +111,7 @@ function asJson(samples, versions, loadBefore) {
 async function main() {
   const made = mkdtempSync(join(tmpdir(), 'tern-bench-'));
   const loadBefore = loadavg();
+  const commit = options.out ? commitOfThis() : '';   // now: whoever edits meanwhile changes nothing that runs
   /** @type {import('./report.mjs').Sample[]} */
   const samples = [];
   /** @type {Record<string, string>} */
@@ -128,7 +137,7 @@ async function main() {
   }
   if (samples.length === 0) throw new Error(`--only ${options.only}: no cell is named like that`);
   if (options.out) {
-    const json = `${JSON.stringify(asJson(samples, versions, loadBefore), null, 1)}\n`;
+    const json = `${JSON.stringify(asJson(samples, versions, loadBefore, commit), null, 1)}\n`;
     writeFileSync(options.out, options.out.endsWith('.gz') ? gzipSync(json) : json);
   }
   if (options.quick) {
