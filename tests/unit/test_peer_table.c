@@ -77,6 +77,41 @@ static void pins_beyond_the_holds_are_counted(void **state)
     tern_shm_close(&region);
 }
 
+static struct tern_region_peer *own_slot(const tern_region *region)
+{
+    return &region->peers[(region->peer & 0xffffu) - 1];
+}
+
+/* JavaScript writes a hold in two halves, and the one that says of which kind it is comes last: this is the other,
+ * of a slot whose number lies mostly in the half that is missing. */
+static void write_half_a_hold(tern_region *region)
+{
+    tern_a64_store_relaxed(&own_slot(region)->holds[TERN_PEER_HOLDS - 1], UINT64_C(700) << 22 | 1);
+}
+
+static void half_a_hold_is_nothing_in_hand(void **state)
+{
+    (void)state;
+    tern_region region;
+    tern_pool pool;
+    tern_handle h;
+    void *item;
+    create(&region);
+    assert_status(tern_pool_open(&pool, &region, "p", &POOL), TERN_OK);
+    for (int i = 0; i < ITEMS; i++) assert_status(tern_pool_alloc(&pool, &h, &item), TERN_OK);
+    child other = start(&region, write_half_a_hold);
+    end(other);
+    tern_recovery report;
+    assert_status(tern_peer_recover(&region, &report), TERN_OK);
+    assert_int_equal(report.peers, 1);
+    assert_int_equal(report.outcome, TERN_RECOVERY_REPAIRED);
+    assert_int_equal(report.pins + report.slots, 0);
+    assert_int_equal(tern_pool_was_live(&pool), ITEMS);
+    for (uint32_t i = 0; i < region.max_peers; i++)
+        assert_int_equal(tern_a64_load_relaxed(&region.peers[i].holds[TERN_PEER_HOLDS - 1]), 0);
+    tern_shm_close(&region);
+}
+
 /* ---- Attachments -------------------------------------------------------------------------------- */
 
 static void closing_gives_everything_back(void **state)
@@ -276,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pins_of_the_dead_are_given_back),
         cmocka_unit_test(pins_beyond_the_holds_are_counted),
+        cmocka_unit_test(half_a_hold_is_nothing_in_hand),
         cmocka_unit_test(closing_gives_everything_back),
         cmocka_unit_test(attach_when_the_table_is_full_of_the_dead),
         cmocka_unit_test(a_view_that_only_looks_changes_nothing),
