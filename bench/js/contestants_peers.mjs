@@ -4,7 +4,7 @@
 // ringbuf.js runs with elements of 8 bytes, as it is fastest, and takes what is there when that is less than a batch;
 // with and without a pause after a try that failed. Messages are numbers, arrays of numbers and typed arrays; their
 // sender never waits for room, a queue without an end is part of them.
-import { pause } from '../../wasm/src/ring_wait.mjs';
+import { pause } from '../../wasm/src/wait.mjs';
 import { CAPACITY, Type, inNode, meet, now } from './contestant.mjs';
 
 /** @typedef {import('./contestant.mjs').Contestant} Contestant */

@@ -16,11 +16,11 @@
 // whose calls have the same names.
 import { BELL_LEAF_SOURCES, BELL_SLEEP, ROLE_COLLECTOR, STATUS, TYPE_BELL } from './layout.mjs';
 import { CLOSED, LEAVES, ROOT, describedLayout, formatBell, loadBell } from './bell_layout.mjs';
-import { Memory } from './memory.mjs';
+import { Memory, NO_WORDS } from './memory.mjs';
 import { openEnd, openObject } from './open.mjs';
 import { Role } from './region_peers.mjs';
-import { TernError } from './status.mjs';
-import { Turns, Waiter } from './waiter.mjs';
+import { TernError, isClosed } from './status.mjs';
+import { Waiter } from './waiter.mjs';
 import { wake } from './wait.mjs';
 
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
@@ -30,7 +30,6 @@ import { wake } from './wait.mjs';
 /** @typedef {import('./waiter.mjs').WaitOptions} WaitOptions */
 
 const SLEEP = BELL_SLEEP | 0;
-const NO_WORDS = new Int32Array(0);
 
 /** Number of the lowest bit that is set. @param {number} bits not 0 */
 export const lowestBit = (bits) => 31 - Math.clz32(bits & -bits);
@@ -60,7 +59,7 @@ export class Bell extends Waiter {
 
   /** @param {Memory} memory @param {number} offset @param {WaitOptions} options */
   constructor(memory, offset, options) {
-    super(options);
+    super(options, 'bell');
     const layout = loadBell(memory, offset);
     this.#memory = memory;
     this.#offset = offset;
@@ -369,14 +368,15 @@ export class Bell extends Waiter {
    */
   wait(timeoutMs = Infinity) {
     this.#takeEnd();
-    return this.block(timeoutMs, 'bell.wait()');
+    this.mayWait('wait');
+    return this.sees() || this.block(timeoutMs, 'wait');
   }
 
   /** The same without blocking, also on a window's main thread.
    *  @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async waitAsync(timeoutMs = Infinity) {
     this.#takeEnd();
-    return this.blockAsync(timeoutMs, 'bell.waitAsync()');
+    return this.blockAsync(timeoutMs, 'waitAsync');
   }
 
   /** wait(), then collect(). @param {number} [timeoutMs] @returns {number} as collect(); 0: the time has passed */
@@ -388,17 +388,15 @@ export class Bell extends Waiter {
   /** Each source that rings. Ends when the bell is closed; what was not yet told when the loop is left comes with the
    *  next collect. @returns {AsyncGenerator<number, void, void>} */
   async* [Symbol.asyncIterator]() {
-    const turns = new Turns();
     for (;;) {
       try {
         await this.waitAsync();
       } catch (error) {
-        if (error instanceof TernError && error.status === STATUS.ERR_CLOSED) return;
+        if (isClosed(error)) return;
         throw error;
       }
       this.begin();
       for (let source = this.#takeNext(); source >= 0; source = this.#takeNext()) yield source;
-      await turns.next();
     }
   }
 

@@ -11,7 +11,9 @@ export { Ring } from './ring.mjs';
 export { Runtime, StartError } from './runtime.mjs';
 export { TernError, statusName, statusText } from './status.mjs';
 export { Stream } from './stream.mjs';
-export { Triple, TripleReader, TripleWriter } from './triple.mjs';
+export { Triple } from './triple.mjs';
+export { TripleReader } from './triple_reader.mjs';
+export { TripleWriter } from './triple_writer.mjs';
 export { Views } from './views.mjs';
 export { canBlock } from './wait.mjs';
 

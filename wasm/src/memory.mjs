@@ -9,6 +9,9 @@ import { TernError } from './status.mjs';
 
 /** @typedef {SharedArrayBuffer | ArrayBuffer | WebAssembly.Memory | ArrayBufferView} MemorySource */
 
+/** The words of a view that has been detached. */
+export const NO_WORDS = new Int32Array(0);
+
 const hasShared = typeof SharedArrayBuffer !== 'undefined';
 const hasWasm = typeof WebAssembly !== 'undefined';
 

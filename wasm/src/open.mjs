@@ -3,12 +3,12 @@
 //
 // Whoever comes first with a description makes the object; who comes later with one compares it with what is there.
 // Each end has one holder at a time.
+import { domainNumber } from './domain.mjs';
 import { ENTRY_FORMATTING, PAGE_BYTES, REGION_ENTRY, SEPARATION, STATUS } from './layout.mjs';
 import { Role } from './region_peers.mjs';
 import { TernError, check } from './status.mjs';
 import { canBlock, deadline, sleep } from './wait.mjs';
 import { find } from './region_directory.mjs';
-import { domainNumber } from './region_table.mjs';
 
 /** @typedef {import('./region.mjs').Region} Region */
 /** @typedef {import('./region_directory.mjs').RegionObject} RegionObject */

@@ -15,24 +15,16 @@
 // All calls may run beside all others, of any handles, in any threads, here and in C (docs/pool.md); but what is read
 // through get() not beside a free() of that handle. A view is for one thread: it keeps what the last call found. All
 // calls are lock-free, and none blocks. pin, unpin, get and read allocate nothing, alloc and free some BigInts.
-//
-// Pins by half words
-// ------------------
-// C pins by a compare-exchange of a slot's whole word, which in JavaScript makes BigInts. Here a pin counts in the
-// lower half alone, from live with n pins to live with n + 1, with the generation in the upper half looked at before
-// and after. Generations only rise, so if both looks find the handle's, it was that one in between. If they do not, the
-// pin may be one of a later item: which is what tern_pool_walk() might have pinned at that moment, and it is given up
-// as walk's is, by an unpin. So every step is one that a C program could have made. A subtraction of a pin that is
-// counted never borrows from the upper half, so an unpin of the lower half is C's.
 import {
-  POOL_DYING, POOL_LAST_GENERATION, POOL_LIVE, POOL_MAX_PINS, POOL_NO_INDEX, POOL_PINS_MASK, POOL_SLOT,
-  POOL_STATE_SHIFT, STATUS, TYPE_POOL,
+  POOL_LAST_GENERATION, POOL_LIVE, POOL_NO_INDEX, POOL_SLOT, POOL_STATE_SHIFT, STATUS, TYPE_POOL,
 } from './layout.mjs';
 import { refuse } from './header.mjs';
-import { Memory } from './memory.mjs';
+import { Memory, NO_WORDS } from './memory.mjs';
 import { openObject } from './open.mjs';
-import { Holds, reclaimHeld } from './pool_holds.mjs';
-import { LIVE, RETIRED_COUNT, describedLayout, formatPool, loadPool } from './pool_layout.mjs';
+import { Holds } from './pool_holds.mjs';
+import { freeCounted, pinCounted, unpinCounted } from './pool_counted.mjs';
+import { freeHeld, letGo } from './pool_held.mjs';
+import { LIVE, describedLayout, formatPool, loadPool } from './pool_layout.mjs';
 import { PoolList } from './pool_list.mjs';
 import { TernError } from './status.mjs';
 import { Views } from './views.mjs';
@@ -43,9 +35,6 @@ import { Views } from './views.mjs';
 /** @typedef {import('./pool_layout.mjs').PoolDesc} PoolDesc */
 /** @typedef {import('./pool_holds.mjs').PeerPlace} PeerPlace */
 
-/** How often a call tries again because others were faster, before it says that the bytes make no sense. */
-const TRIES = 1 << 20;
-const DYING = (POOL_DYING << POOL_STATE_SHIFT) | 0;
 /** Items whose views are made together, when the first of them is asked for: 2^10. */
 const CHUNK_BITS = 10;
 
@@ -131,7 +120,7 @@ export class Pool {
     return {
       itemSizeBytes: layout.itemSizeBytes, capacityItems: layout.capacityItems, strideBytes: layout.strideBytes,
       sizeBytes: layout.totalSizeBytes, isOfRegion: layout.isHeld,
-      wasLive: wasLive(list), wasRetired: wasRetired(list), wasAllocated: list.wasAllocated(),
+      wasLive: list.wasLive(), wasRetired: list.wasRetired(), wasAllocated: list.wasAllocated(),
     };
   }
 
@@ -140,7 +129,7 @@ export class Pool {
     this.#isDetached = true;
     this.#chunks = [];
     this.#all = null;
-    this.#list.words = new Int32Array(0);
+    this.#list.words = NO_WORDS;
   }
 
   /** The words and the list, of now. */
@@ -186,18 +175,11 @@ export class Pool {
 
   // ---- Handles -----------------------------------------------------------------------------
 
-  /** Whether the word says: live, in this generation; there was one moment when it did.
-   *  @param {Int32Array} words @param {number} at @param {number} generation int32 */
-  #isLive(words, at, generation) {
-    return Atomics.load(words, at + 1) === generation && Atomics.load(words, at) >>> POOL_STATE_SHIFT === POOL_LIVE
-      && Atomics.load(words, at + 1) === generation;
-  }
-
   /** Whether the item of a handle is live at this moment. Wait-free.
    *  @param {number} index @param {number} generation */
   has(index, generation) {
     const list = this.#now();
-    return index >>> 0 < this.#slots && this.#isLive(list.words, list.wordAt(index >>> 0), generation | 0);
+    return index >>> 0 < this.#slots && list.isLive(list.wordAt(index >>> 0), generation | 0);
   }
 
   /**
@@ -226,25 +208,18 @@ export class Pool {
     const list = this.#now();
     const at = index >>> 0;
     if (at >= this.#slots) return null;
-    const isPinned = this.#holds === null ? this.#pinCounted(list, at, generation | 0)
+    const isPinned = this.#holds === null ? pinCounted(list, null, at, generation | 0)
       : this.#pinHeld(list, this.#holds, at, generation | 0);
     return isPinned ? this.item(at) : null;
   }
 
-  /** Pin by counting in the slot's word. @param {PoolList} list @param {number} index @param {number} generation */
-  #pinCounted(list, index, generation) {
-    const { words } = list;
-    const at = list.wordAt(index);
-    for (let tries = 0; tries < TRIES; tries++) {
-      if (Atomics.load(words, at + 1) !== generation) return false;
-      const low = Atomics.load(words, at);
-      if (low >>> POOL_STATE_SHIFT !== POOL_LIVE || (low & POOL_PINS_MASK) >= POOL_MAX_PINS) return false;
-      if (Atomics.compareExchange(words, at, low, low + 1) !== low) continue;
-      if (Atomics.load(words, at + 1) === generation) return true;
-      // it has been freed since, or the pin is a later item's
-      this.#unpin(list, index);
-      return false;
-    }
+  /** Pin by a hold; where none is free, by counting, which is good, but stays if its peer dies.
+   *  @param {PoolList} list @param {Holds} holds @param {number} index @param {number} generation int32 */
+  #pinHeld(list, holds, index, generation) {
+    const hold = holds.takePin(index);
+    if (hold < 0) return pinCounted(list, holds, index, generation);
+    if (list.isLive(list.wordAt(index), generation)) return true;
+    letGo(list, holds, hold, index);
     return false;
   }
 
@@ -260,19 +235,9 @@ export class Pool {
     void generation;
     const list = this.#now();
     if (index >>> 0 >= this.#slots) return;
-    if (this.#holds === null || !this.#unpinHeld(list, this.#holds, index >>> 0)) this.#unpin(list, index >>> 0);
-  }
-
-  /** Count a pin off. @param {PoolList} list @param {number} index */
-  #unpin(list, index) {
-    if (this.#holds !== null) return this.#unpinCountedHeld(list, this.#holds, index);
-    const at = list.wordAt(index);
-    if (Atomics.sub(list.words, at, 1) !== (DYING | 1)) return undefined;
-    // nobody else takes a slot out of this state, so the generation stands still
-    const generation = Atomics.load(list.words, at + 1) >>> 0;
-    if (Atomics.compareExchange(list.words, at, DYING, PoolList.rest(generation)) === DYING)
-      list.recycle(index, generation);
-    return undefined;
+    const hold = this.#holds === null ? -1 : this.#holds.findPin(index >>> 0);
+    if (this.#holds === null || hold < 0) unpinCounted(list, this.#holds, index >>> 0);
+    else letGo(list, this.#holds, hold, index >>> 0);
   }
 
   /**
@@ -346,95 +311,18 @@ export class Pool {
     const list = this.#now();
     const at = index >>> 0;
     if (at >= this.#slots || generation >>> 0 > POOL_LAST_GENERATION) this.status = STATUS.ERR_STALE;
-    else if (this.#holds === null) this.status = this.#free(list, at, generation >>> 0);
-    else this.status = this.#freeHeld(list, this.#holds, at, generation >>> 0);
+    else if (this.#holds === null) this.status = freeCounted(list, at, generation >>> 0);
+    else this.status = freeHeld(list, this.#holds, at, generation >>> 0);
     return this.status >= 0;
-  }
-
-  /** @param {PoolList} list @param {number} index @param {number} generation */
-  #free(list, index, generation) {
-    const at = list.wordAt(index);
-    const next = generation + 1;
-    for (let tries = 0; tries < TRIES; tries++) {
-      if (Atomics.load(list.words, at + 1) !== (generation | 0)) return STATUS.ERR_STALE;
-      const low = Atomics.load(list.words, at);
-      if (low >>> POOL_STATE_SHIFT !== POOL_LIVE) return STATUS.ERR_STALE;
-      const pins = low & POOL_PINS_MASK;
-      const rest = pins !== 0 ? DYING | pins : PoolList.rest(next);
-      if (!list.exchangeIf(at, low, generation | 0, rest, next | 0)) continue;
-      return pins !== 0 ? STATUS.DEFERRED : list.recycle(index, next);
-    }
-    return STATUS.ERR_CORRUPT;
-  }
-
-  // ---- In a region -------------------------------------------------------------------------
-  // As lib/pool_holds.c: a pin is a hold, and free makes a live item dying, always. A dying slot that no hold pins
-  // becomes free; who sees that first, by compare-exchange of the whole word, gives it back.
-
-  /** @param {PoolList} list @param {Holds} holds @param {number} index @param {number} generation int32 */
-  #pinHeld(list, holds, index, generation) {
-    const hold = holds.takePin(index);
-    if (hold < 0) return this.#pinCounted(list, index, generation);   // good, but stays if its peer dies
-    if (this.#isLive(list.words, list.wordAt(index), generation)) return true;
-    this.#letGo(list, holds, hold, index);
-    return false;
-  }
-
-  /** Give a pin up: if it was the last of a dying slot, give that back.
-   *  @param {PoolList} list @param {Holds} holds @param {number} hold @param {number} index */
-  #letGo(list, holds, hold, index) {
-    holds.turnBusy(hold, index);
-    // [POOL-6] our look at the slot's word after our pin is gone
-    if (list.read(list.wordAt(index)) && list.low === DYING) reclaimHeld(list, holds, index, list.high >>> 0);
-    holds.clear(hold);
-  }
-
-  /** @param {PoolList} list @param {Holds} holds @param {number} index @returns {boolean} false: no hold pins it */
-  #unpinHeld(list, holds, index) {
-    const hold = holds.findPin(index);
-    if (hold >= 0) this.#letGo(list, holds, hold, index);
-    return hold >= 0;
-  }
-
-  /** @param {PoolList} list @param {Holds} holds @param {number} index */
-  #unpinCountedHeld(list, holds, index) {
-    const { words } = list;
-    const at = list.wordAt(index);
-    const hold = holds.takeBusy(index);
-    for (let tries = 0; tries < TRIES; tries++) {
-      const low = Atomics.load(words, at);
-      if ((low & POOL_PINS_MASK) === 0) break;
-      if (Atomics.compareExchange(words, at, low, low - 1) !== low) continue;
-      if (low - 1 === DYING) reclaimHeld(list, holds, index, Atomics.load(words, at + 1) >>> 0);
-      break;
-    }
-    holds.drop(hold);
-  }
-
-  /** @param {PoolList} list @param {Holds} holds @param {number} index @param {number} generation */
-  #freeHeld(list, holds, index, generation) {
-    const at = list.wordAt(index);
-    const hold = holds.takeBusy(index);
-    let status = /** @type {number} */ (STATUS.ERR_CORRUPT);
-    for (let tries = 0; tries < TRIES; tries++) {
-      const low = Atomics.load(list.words, at);
-      if (!this.#isLive(list.words, at, generation | 0)) status = STATUS.ERR_STALE;
-      else if (list.exchangeIf(at, low, generation | 0, DYING | (low & POOL_PINS_MASK), (generation + 1) | 0))
-        status = reclaimHeld(list, holds, index, generation + 1);
-      else continue;
-      break;
-    }
-    holds.drop(hold);
-    return status;
   }
 
   // ---- Look --------------------------------------------------------------------------------
 
   /** How many slots are in use: live, dying, or lost by who died inside a call. */
-  wasLive() { return wasLive(this.#now()); }
+  wasLive() { return this.#now().wasLive(); }
 
   /** How many slots have used up their generations; they lower the capacity for ever. */
-  wasRetired() { return wasRetired(this.#now()); }
+  wasRetired() { return this.#now().wasRetired(); }
 
   /**
    * Visit the live items, for tools:
@@ -462,18 +350,6 @@ export class Pool {
     this.index = this.generation = 0;
     return 0;
   }
-}
-
-/** @param {PoolList} list */
-const capacityOf = (list) => list.slots - 1;
-
-/** @param {PoolList} list */
-const wasRetired = (list) => Math.min(Atomics.load(list.words, RETIRED_COUNT) >>> 0, capacityOf(list));
-
-/** Taken, less given back, less retired. @param {PoolList} list */
-function wasLive(list) {
-  const live = capacityOf(list) - list.wasListed(list.wasAllocated()) - wasRetired(list);
-  return Math.min(Math.max(live, 0), capacityOf(list));
 }
 
 /** @type {import('./open.mjs').OpenType<PoolDesc>} */

@@ -6,10 +6,7 @@
 // take them by compare-exchange. Here a peer is one view of a region in one thread, so nobody else takes its holds, and
 // plain halves do: the kind stands in the upper half, which is written last when something is taken, and first when it
 // is dropped. Whoever reads 64 bits in between finds kind 0, which says nothing.
-import {
-  PEER_HOLDS, PEER_PINS, POOL_DYING, POOL_STATE_SHIFT, REGION_PEER, REGION_SHARED, STATUS,
-} from './layout.mjs';
-import { PoolList } from './pool_list.mjs';
+import { PEER_HOLDS, PEER_PINS, REGION_PEER, REGION_SHARED } from './layout.mjs';
 
 /** @typedef {import('./pool_layout.mjs').Layout} Layout */
 
@@ -36,7 +33,6 @@ const LOW = 0xffffffffn;
 const PIN = 1 << 30;
 const BUSY = 2 << 30;
 const MADE = 3 << 30;
-const DYING = (POOL_DYING << POOL_STATE_SHIFT) | 0;
 
 /** @param {number} index */
 const lowOf = (index) => index << GENERATION_BITS;
@@ -170,22 +166,4 @@ export class Holds {
     }
     return false;
   }
-}
-
-/**
- * Give a dying slot back if nobody pins it.
- *
- * @param {PoolList} list
- * @param {Holds} holds
- * @param {number} index
- * @param {number} generation
- * @returns {number} OK: it is, by us or others; DEFERRED; ERR_CORRUPT
- */
-export function reclaimHeld(list, holds, index, generation) {
-  const at = list.wordAt(index);
-  if (holds.isPinned(index)) return STATUS.DEFERRED;
-  if (list.exchangeIf(at, DYING, generation | 0, PoolList.rest(generation), generation | 0))
-    return list.recycle(index, generation);
-  const isDying = list.read(at) && list.low >>> POOL_STATE_SHIFT === POOL_DYING && list.high === (generation | 0);
-  return isDying ? STATUS.DEFERRED : STATUS.OK;
 }

@@ -8,11 +8,12 @@
 // What changes a whole word at once is a compare-exchange of 64 bits, whose BigInts live for a moment each: these calls
 // (alloc and free, not pin, unpin, get, read) are the only ones of the package that leave something to collect.
 import {
-  POOL_INDEX_BITS, POOL_LAST_GENERATION, POOL_NO_INDEX, POOL_RETIRED, POOL_STATE_SHIFT, STATUS,
+  POOL_DYING, POOL_INDEX_BITS, POOL_LAST_GENERATION, POOL_LIVE, POOL_NO_INDEX, POOL_RETIRED, POOL_STATE_SHIFT, STATUS,
 } from './layout.mjs';
 import {
   HEAD, RETIRED_COUNT, SLOTS, SLOT_LINK, SLOT_WORD, TAIL, distance, indexOf, placeOf, samePlace,
 } from './pool_layout.mjs';
+import { pause } from './wait.mjs';
 
 /** @typedef {import('./memory.mjs').Memory} Memory */
 /** @typedef {import('./pool_layout.mjs').Layout} Layout */
@@ -25,6 +26,9 @@ const READ_TRIES = 1 << 10;
 /** Turns of a pause after a lost race: the winner does several calls meanwhile, on lines that it has. */
 const PAUSE_TURNS = 2000;
 
+/** How often a call on one slot tries again because others were faster, before it says that the bytes make no sense. */
+export const TRIES = 1 << 20;
+export const DYING = (POOL_DYING << POOL_STATE_SHIFT) | 0;
 export const RETIRED = (POOL_RETIRED << POOL_STATE_SHIFT) | 0;
 
 const pair = new Int32Array(2);
@@ -37,12 +41,7 @@ function long(low, high) {
   return pairLong[0];
 }
 
-let drain = 0;
-export function backOff() {
-  let x = drain;
-  for (let i = 0; i < PAUSE_TURNS; i++) x = (Math.imul(x, 0x5bd1e995) + 1) | 0;
-  drain = x;
-}
+export const backOff = () => pause(PAUSE_TURNS);
 
 /** A pool's words, and its list. */
 export class PoolList {
@@ -84,6 +83,14 @@ export class PoolList {
       }
     }
     return false;
+  }
+
+  /** Whether a slot's word says: live, in this generation; there was one moment when it did.
+   *  @param {number} at @param {number} generation int32 */
+  isLive(at, generation) {
+    const { words } = this;
+    return Atomics.load(words, at + 1) === generation && Atomics.load(words, at) >>> POOL_STATE_SHIFT === POOL_LIVE
+      && Atomics.load(words, at + 1) === generation;
   }
 
   /**
@@ -202,6 +209,15 @@ export class PoolList {
   wasAllocated() {
     this.read(HEAD);
     return placeOf(this.low, this.high);
+  }
+
+  wasRetired() { return Math.min(Atomics.load(this.words, RETIRED_COUNT) >>> 0, this.slots - 1); }
+
+  /** Taken, less given back, less retired. */
+  wasLive() {
+    const capacity = this.slots - 1;
+    const live = capacity - this.wasListed(this.wasAllocated()) - this.wasRetired();
+    return Math.min(Math.max(live, 0), capacity);
   }
 
   /** What becomes of a slot of this generation that nobody pins: the low half of its word.

@@ -9,7 +9,8 @@ import {
   PEER_HOLDS, POOL_DYING, POOL_FREE, POOL_INDEX_BITS, POOL_LAST_GENERATION, POOL_LIVE, POOL_NO_INDEX, POOL_PINS_MASK,
   POOL_STATE_SHIFT, REGION_PEER, STATUS, TYPE_POOL,
 } from './layout.mjs';
-import { Holds, reclaimHeld } from './pool_holds.mjs';
+import { reclaimHeld } from './pool_held.mjs';
+import { Holds } from './pool_holds.mjs';
 import { HEAD, SLOT_LINK, indexOf, loadPool, samePlace } from './pool_layout.mjs';
 import { LIST_TRIES, PoolList, backOff } from './pool_list.mjs';
 import { readyObject } from './region_directory.mjs';

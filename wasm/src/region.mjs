@@ -12,7 +12,8 @@
 // own. (A region in a file of a native program has locks that tell who lives: attach to it by the addon.)
 //
 // All calls may be made by any number of threads at the same time; each thread attaches for itself.
-import { RegionTable, domainName, domainNumber, formatRegion, headerSize, sessionNumber } from './region_table.mjs';
+import { domainName, domainNumber } from './domain.mjs';
+import { RegionTable, formatRegion, headerSize, sessionNumber } from './region_table.mjs';
 import { claim, find, listObjects, publish } from './region_directory.mjs';
 import { join, listPeers, rolesOf } from './region_peers.mjs';
 import { declareDead, leave, recover } from './region_recover.mjs';
@@ -21,7 +22,7 @@ import { TernError, check } from './status.mjs';
 import { deadline } from './wait.mjs';
 import { roundUp } from './memory.mjs';
 
-/** @typedef {import('./region_table.mjs').Domain} Domain */
+/** @typedef {import('./domain.mjs').Domain} Domain */
 /** @typedef {import('./region_table.mjs').RegionDesc} RegionDesc */
 /** @typedef {import('./region_directory.mjs').RegionObject} RegionObject */
 /** @typedef {import('./region_peers.mjs').PeerInfo} PeerInfo */

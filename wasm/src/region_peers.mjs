@@ -8,7 +8,8 @@ import {
   PEER_ATTACHED, PEER_FREE, PEER_HOLDS, PEER_JOINING, REGION_ENTRY, REGION_PEER, REGION_SHARED, ROLE_COLLECTOR,
   ROLE_DEAD, STATUS,
 } from './layout.mjs';
-import { domainName, processNumber } from './region_table.mjs';
+import { domainName } from './domain.mjs';
+import { processNumber } from './region_table.mjs';
 import { TernError } from './status.mjs';
 
 /** @typedef {import('./region_table.mjs').RegionTable} RegionTable */
@@ -33,7 +34,7 @@ import { TernError } from './status.mjs';
  * @typedef {object} PeerInfo
  * @property {number} peer its number, 1 to maxPeers
  * @property {number} process id as it saw itself, 0: none
- * @property {import('./region_table.mjs').Domain | ''} domain
+ * @property {import('./domain.mjs').Domain | ''} domain
  * @property {boolean} isAlive
  * @property {number} wasHolding pins, and slots of pools on their way
  * @property {number} attachedMs since 1970; 0: unknown

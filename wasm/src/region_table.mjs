@@ -8,10 +8,11 @@ import {
   REGION_ENTRY, REGION_GEOMETRY, REGION_MAGIC, REGION_MAX_OBJECTS, REGION_MAX_PEERS, REGION_PEER, REGION_SHARED,
   SEPARATION, STATUS,
 } from './layout.mjs';
+import { domainNumber } from './domain.mjs';
 import { checkOf, Memory, roundUp, writeGeometry } from './memory.mjs';
 import { TernError } from './status.mjs';
 
-/** @typedef {'worker' | 'main' | 'server'} Domain */
+/** @typedef {import('./domain.mjs').Domain} Domain */
 /** @typedef {import('./memory.mjs').MemorySource} MemorySource */
 
 /**
@@ -24,19 +25,6 @@ import { TernError } from './status.mjs';
  * @property {number} [maxPeers] attachments at a time, 64, at most 65,534
  * @property {number} [sizeBytes] of all of it; the rest of the memory
  */
-
-/** @type {Domain[]} */
-const DOMAINS = ['worker', 'main', 'server'];
-
-/** The number of a domain in shared bytes. @param {Domain} name */
-export function domainNumber(name) {
-  const number = DOMAINS.indexOf(name);
-  if (number < 0) throw new TernError(STATUS.ERR_ARGUMENT, `a domain is 'worker', 'main' or 'server', not ${name}`);
-  return number;
-}
-
-/** Its name, '' for another number. @param {number} number @returns {Domain | ''} */
-export const domainName = (number) => DOMAINS[number] ?? '';
 
 /** A session as its 64-bit number. @param {bigint | number} session */
 export function sessionNumber(session) {

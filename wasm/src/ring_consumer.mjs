@@ -4,7 +4,7 @@
 import { STATUS } from './layout.mjs';
 import { ConsumerEnd } from './ring_consumer_end.mjs';
 import { itemLengthOf, wrongLength, wrongRange } from './ring_items.mjs';
-import { TernError } from './status.mjs';
+import { TernError, isClosed } from './status.mjs';
 
 /** @typedef {import('./ring_items.mjs').NumberArray} NumberArray */
 /** @typedef {import('./ring_producer.mjs').RingOptions} RingOptions */
@@ -61,7 +61,8 @@ export class RingConsumer extends ConsumerEnd {
   }
 
   /** An array over one peeked item, made once for each slot. It shows that slot for ever; only until the release
-   *  does it hold still. @param {number} [index] 0: the first one peeked @returns {NumberArray} of itemLength elements */
+   *  does it hold still. @param {number} [index] 0: the first one peeked
+   *  @returns {NumberArray} of itemLength elements */
   view(index = 0) { return this.slotView((this.head + index) & this.mask); }
 
   /**
@@ -146,29 +147,15 @@ export class RingConsumer extends ConsumerEnd {
       try {
         await this.popAsync(item);
       } catch (error) {
-        if (error instanceof TernError && error.status === STATUS.ERR_CLOSED) return;
+        if (isClosed(error)) return;
         throw error;
       }
       yield item;
     }
   }
 
-  /** @protected @param {number} timeoutMs @param {string} call */
-  waitFor(timeoutMs, call) {
-    this.mayWait(call);
-    const patience = this.patience.begin(this.spin, this.role, timeoutMs);
-    if (!this.waitItems(patience, call)) return false;
-    patience.found();
-    return true;
-  }
-
-  /** @protected @param {number} timeoutMs @param {string} call */
-  async waitForAsync(timeoutMs, call) {
-    this.mayWaitAsync(call);
-    return this.waitItemsAsync(this.newPatience(timeoutMs), call);
-  }
-
-  /** Pop the item that was just seen. A producer that lies can have taken it back. @protected @param {NumberArray} out */
+  /** Pop the item that was just seen. A producer that lies can have taken it back.
+   *  @protected @param {NumberArray} out */
   popSeen(out) {
     if (this.tryPop(out)) return true;
     this.failure = STATUS.ERR_CORRUPT;

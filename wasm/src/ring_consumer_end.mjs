@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-// ring_consumer_end.mjs: items, release and waiting of a consumer: what the consumers of both layouts of a ring, and of a
-// stream, have in common.
+// ring_consumer_end.mjs: items, release and waiting of a consumer: what the consumers of both layouts of a ring, and
+// of a stream, have in common.
 import { RING_INDEX_MASK, STATUS } from './layout.mjs';
 import { RingEnd } from './ring_end.mjs';
 import { CLOSED, CONSUMER, PRODUCER, WORD, countOf, loadIndices, wordOf } from './ring_layout.mjs';
-import { pause, sleepOn, sleepOnAsync } from './ring_wait.mjs';
 import { TernError } from './status.mjs';
-import { wake } from './wait.mjs';
-
-/** @typedef {import('./ring_wait.mjs').Patience} Patience */
+import { pause, wake } from './wait.mjs';
 
 // Pauses in turns of pause(), about a nanosecond each; include/tern/ring_slots.h tells why.
 const SLIP_MANY_TURNS = 210;   // after a run of items, so that the next look finds more than one
@@ -47,7 +44,8 @@ export class ConsumerEnd extends RingEnd {
    * @param {number} items clamped to 1 .. capacity / 4
    */
   releaseEvery(items) {
-    if (!(items >= 0)) throw new TernError(STATUS.ERR_ARGUMENT, `${this.what}: releaseEvery takes a number, not ${items}`);
+    if (!(items >= 0))
+      throw new TernError(STATUS.ERR_ARGUMENT, `${this.what}: releaseEvery takes a number, not ${items}`);
     this.releaseItems = Math.max(1, Math.floor(Math.min(items, this.capacityItems / 4)));
   }
 
@@ -64,7 +62,8 @@ export class ConsumerEnd extends RingEnd {
     if (((this.head - this.released) | 0) >= this.releaseItems) this.publishHead();
   }
 
-  /** Load tail and bound it: the limit never passes head + capacity. @protected @returns {boolean} whether items are there */
+  /** Load tail and bound it: the limit never passes head + capacity.
+   *  @protected @returns {boolean} whether items are there */
   loadTail() {
     // [RING-1] the items' bytes after tail; pairs with the producer's publication
     let count = ((Atomics.load(this.ends, PRODUCER + WORD) >>> 1) - this.head) & RING_INDEX_MASK;
@@ -113,46 +112,38 @@ export class ConsumerEnd extends RingEnd {
   /** Some items are known; are there more? @protected */
   seeMore() { this.loadTail(); }
 
-  /** Where the sleeper sleeps: sets sleepWords, sleepIndex, and answers what the word holds before the next item.
-   *  The sequenced layout has its own. @protected @returns {number} */
-  sleepBefore() { return wordOf(this.head); }
+  /** @protected @override what the word holds before the next item; this and the next two the sequenced layout has its
+   *  own */
+  get sleepBefore() { return wordOf(this.head); }
 
-  /** @protected @returns {Int32Array} */
-  sleepWords() { return this.ends; }
+  /** @protected @override @returns {Int32Array} */
+  get sleepWords() { return this.ends; }
 
-  /** @protected @returns {number} */
-  sleepIndex() { return PRODUCER + WORD; }
+  /** @protected @override @returns {number} */
+  get sleepIndex() { return PRODUCER + WORD; }
 
-  /** Wait until there is an item. @protected @param {Patience} patience begun @param {string} call */
-  waitItems(patience, call) {
-    // who is to sleep at once gains nothing from a pause before it looks
-    if (patience.allowed === 0) this.slip = 0;
-    while (this.limit === this.head && !this.seeItems()) {
-      this.throwIfFailed(this.status, call);
-      if (this.limit !== this.head) break;
-      const mostMs = patience.next();
-      if (mostMs < 0) return false;
-      if (mostMs > 0) {
-        sleepOn(patience, this.ends, PRODUCER, this.sleepWords(), this.sleepIndex(), this.sleepBefore(), mostMs);
-      }
-    }
-    return true;
+  /** @protected @override @returns {boolean} */
+  sees() {
+    if (this.ends.length === 0) this.renew();
+    return this.limit !== this.head || this.seeItems();
   }
 
-  /** The same without blocking. @protected @param {Patience} patience begun @param {string} call */
-  async waitItemsAsync(patience, call) {
-    if (this.turns.isDue()) await this.turns.turn();
+  /** @protected @override @param {string} call */
+  seesEnd(call) { return super.seesEnd(call) || this.limit !== this.head; }
+
+  /** Wait until there is something to pop. @protected @param {number} timeoutMs @param {string} call */
+  waitFor(timeoutMs, call) {
+    this.mayWait(call);
+    // who is to sleep at once gains nothing from a pause before it looks
+    if (timeoutMs === 0 || this.spin.allowed() === 0) this.slip = 0;
+    return this.sees() || this.block(timeoutMs, call);
+  }
+
+  /** The same without blocking. @protected @param {number} timeoutMs @param {string} call */
+  async waitForAsync(timeoutMs, call) {
+    this.mayWaitAsync(call);
     this.slip = 0;
-    for (;;) {
-      if (this.ends.length === 0) this.renew();
-      if (this.limit !== this.head || this.seeItems()) return true;
-      this.throwIfFailed(this.status, call);
-      if (this.limit !== this.head) return true;
-      const mostMs = patience.next();
-      if (mostMs < 0) return false;
-      await sleepOnAsync(patience, this.ends, PRODUCER, this.sleepWords(), this.sleepIndex(), this.sleepBefore(), mostMs);
-      this.turns.slept();
-    }
+    return this.blockAsync(timeoutMs, call);
   }
 
   /**
@@ -160,6 +151,7 @@ export class ConsumerEnd extends RingEnd {
    * producer's words made no sense. Role: consumer. Progress: wait-free. Order: [RING-3].
    *
    * @returns {number} one of STATUS
+   * @override
    */
   get status() {
     if (this.ends.length === 0) this.renew();

@@ -3,54 +3,42 @@
 //
 // An end counts modulo 2^32 in numbers that V8 and SpiderMonkey keep as 32-bit integers; differences are taken with
 // `| 0`. The shared words hold 31 bits of the index beside SLEEP.
-import { DOMAIN_MAIN, DOMAIN_SERVER, DOMAIN_WORKER, RING_SEQUENCED, RING_SLEEP, RING_WAITABLE, STATUS } from './layout.mjs';
-import { Patience, Turns, newSpin } from './ring_wait.mjs';
-import { ASYMMETRIC, CLOSED, ENDS_BYTES } from './ring_layout.mjs';
+//
+// JavaScript always publishes by exchange, which takes SLEEP out and tells of it. A native end may be in C's asymmetric
+// mode (include/tern/ring_publish.h), where it publishes by plain stores and looks at `asleep`; for want of a barrier
+// that such a store hears, who sleeps for it here comes back every millisecond, as C does without one.
+import { RING_SEQUENCED, RING_SLEEP, RING_WAITABLE, STATUS } from './layout.mjs';
+import { NO_WORDS } from './memory.mjs';
+import { ASLEEP, ASYMMETRIC, CLOSED, CONSUMER, ENDS_BYTES, PRODUCER } from './ring_layout.mjs';
 import { TernError } from './status.mjs';
-import { requireBlocking, wake } from './wait.mjs';
+import { wake } from './wait.mjs';
+import { Waiter } from './waiter.mjs';
 
 /** @typedef {import('./memory.mjs').Memory} Memory */
 /** @typedef {import('./ring_layout.mjs').RingGeometry} RingGeometry */
-/** @typedef {import('./ring_wait.mjs').Role} Role */
+/** @typedef {import('./waiter.mjs').WaitOptions} EndOptions */
 
 /** A bell's ringing end, as far as a producer needs it. @typedef {{ ring(source: number): unknown }} Ringer */
 
-/**
- * @typedef {object} EndOptions
- * @property {number} [spinChecks] how often *Wait looks before it sleeps; default 1,000, 0: never
- * @property {'worker' | 'main' | 'server'} [domain] 'main': *Wait calls are refused. Default: what the thread may do
- */
-
-const DOMAINS = Object.freeze({ worker: DOMAIN_WORKER, main: DOMAIN_MAIN, server: DOMAIN_SERVER });
-const NO_WORDS = new Int32Array(0);
+/** So long sleeps, at most, who is not heard by an asymmetric end. */
+const UNHEARD_MS = 1;
 
 /** One end of a ring or stream: a view, private to its thread, of bytes that another thread has the other end of. */
-export class RingEnd {
+export class RingEnd extends Waiter {
   /**
    * @param {Memory} memory @param {number} offset @param {RingGeometry} g @param {EndOptions} options
    * @param {number} own PRODUCER or CONSUMER
    * @param {string} what for errors, such as 'ring consumer'
    */
   constructor(memory, offset, g, options, own, what) {
-    const { spinChecks, domain = 'worker' } = options;
-    if (!Object.hasOwn(DOMAINS, domain))
-      throw new TernError(STATUS.ERR_ARGUMENT, `${what}: domain must be 'worker', 'main' or 'server', not '${domain}'`);
-    if (spinChecks !== undefined && !(Number.isInteger(spinChecks) && spinChecks >= 0))
-      throw new TernError(STATUS.ERR_ARGUMENT, `${what}: spinChecks must be a whole number from 0, not ${spinChecks}`);
+    super(options, what);
     /** Slots: read only. */
     this.capacityItems = g.capacityItems;
-    /** The role in a region; null outside of one. @type {Role | null} */
-    this.role = null;
-    /** What the open found of a predecessor, of a view that was opened in a region.
-     *  @type {import('./region_peers.mjs').Recovery | null} */
-    this.recovery = null;
     /** @protected */ this.memory = memory;
     /** @protected */ this.offset = offset;
     /** @protected */ this.geometry = g;
     /** @protected */ this.own = own;
-    /** @protected */ this.what = what;
-    /** @protected */ this.isMain = DOMAINS[domain] === DOMAIN_MAIN;
-    /** Whether *Wait has been found to be allowed here. @protected */ this.mayBlock = false;
+    /** @protected */ this.peer = own === PRODUCER ? CONSUMER : PRODUCER;
     /** @protected */ this.waitable = (g.flags & RING_WAITABLE) !== 0;
     /** @protected */ this.sequenced = (g.flags & RING_SEQUENCED) !== 0;
     /** @protected */ this.mask = g.capacityItems - 1;
@@ -59,9 +47,7 @@ export class RingEnd {
     /** Both ends' words; length 0: detached, or the memory has grown. @protected @type {Int32Array} */
     this.ends = memory.words(offset + g.endsOffset, ENDS_BYTES);
     /** @protected */ this.attached = true;
-    /** @protected */ this.spin = newSpin(spinChecks);
-    /** @protected */ this.patience = new Patience();
-    /** @protected */ this.turns = new Turns();
+    /** Whether `asleep` of the other end is ours to clear. @private */ this.isUnheard = false;
     // this end publishes by exchange: told before the first one
     if (this.waitable) Atomics.store(this.ends, own + ASYMMETRIC, 0);
   }
@@ -103,15 +89,15 @@ export class RingEnd {
     this.role = null;
   }
 
-  /** What *Wait calls check first. @protected @param {string} call */
+  // ---- Waiting -----------------------------------------------------------------------------
+
+  /** @protected @override @param {string} call */
   mayWait(call) {
     this.mayWaitAsync(call);
-    if (this.mayBlock) return;
-    requireBlocking(this.ends, this.isMain, `${this.what}: ${call}`);
-    this.mayBlock = true;   // neither the thread nor the kind of memory ever changes
+    super.mayWait(call);
   }
 
-  /** @protected @param {string} call */
+  /** What calls that wait without blocking check first. @protected @param {string} call */
   mayWaitAsync(call) {
     if (this.ends.length === 0) this.renew();
     if (!this.waitable) {
@@ -120,12 +106,38 @@ export class RingEnd {
     }
   }
 
-  /** For one asynchronous call; several may be under way at once, on other views of this thread too.
-   *  @protected @param {number} timeoutMs */
-  newPatience(timeoutMs) { return new Patience().beginAsync(this.role, timeoutMs); }
+  /** What the word to sleep on held when there was nothing, without SLEEP. @protected @returns {number} */
+  get sleepBefore() { throw new Error(`${this.what}: no sleepBefore`); }
 
-  /** @protected @param {number} status @param {string} call */
-  throwIfFailed(status, call) {
-    if (status !== STATUS.OK) throw new TernError(status, `${this.what}, ${call}`);
+  /** @protected @override */
+  get sleepValue() { return this.sleepBefore | RING_SLEEP; }
+
+  /** @protected @override */
+  arm() {
+    const { sleepWords: words, sleepIndex: index, sleepBefore: before } = this;
+    const seen = Atomics.load(words, index);
+    if ((seen & ~RING_SLEEP) !== before) return false;
+    // [RING-4] if the word is the closer's, its flag too; if the peer goes asymmetric by it, that it does. Pairs with
+    // close() here, ring_close_end() and tern__ring_exchange() in C. A closer that comes later finds SLEEP.
+    if ((seen & RING_SLEEP) === 0 && Atomics.compareExchange(words, index, before, before | RING_SLEEP) !== before)
+      return false;
+    return Atomics.load(this.ends, this.peer + CLOSED) === 0;
+  }
+
+  /** @protected @override @param {number} mostMs */
+  fallAsleep(mostMs) {
+    if (Atomics.load(this.ends, this.peer + ASYMMETRIC) === 0) return mostMs;
+    // [RING-5] asleep before the sleep looks at the word; the store that the peer makes meanwhile may still pass its
+    // look at asleep, so this sleep is short
+    Atomics.store(this.ends, this.peer + ASLEEP, 1);
+    this.isUnheard = true;
+    return Math.min(mostMs, UNHEARD_MS);
+  }
+
+  /** @protected @override */
+  wakeUp() {
+    if (!this.isUnheard) return;
+    this.isUnheard = false;
+    if (this.ends.length !== 0) Atomics.store(this.ends, this.peer + ASLEEP, 0);   // else detached, or memory grown
   }
 }

@@ -18,7 +18,8 @@ import { TernError } from './status.mjs';
 
 /** @type {readonly unknown[]} */
 const TYPES = Object.freeze([
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
+  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array,
+  Float64Array,
 ]);
 
 /** Above so many elements a copy by the engine's own set() is faster than a loop: it takes 20 to 40 ns for few
@@ -73,7 +74,8 @@ export class Blocks {
   }
 }
 
-/** Copy elements into slots. @param {NumberArray} items @param {number} at @param {Numbers} source @param {number} from @param {number} count */
+/** Copy elements into slots. @param {NumberArray} items @param {number} at @param {Numbers} source
+ *  @param {number} from @param {number} count */
 export function copyIn(items, at, source, from, count) {
   if (count <= LOOP_ELEMENTS) copy(source, from, items, at, count);
   else if (count === source.length) items.set(source, at);

@@ -38,7 +38,8 @@ const MAX_UINT32 = 0xffffffff;
 
 /** From one slot of a sequenced ring to the next; the last 4 bytes are its sequence. @param {number} itemSizeBytes */
 const sequencedSlotBytes = (itemSizeBytes) =>
-  (itemSizeBytes <= 4 ? 8 : itemSizeBytes <= 12 ? 16 : itemSizeBytes <= 28 ? 32 : roundUp(itemSizeBytes + 4, LINE_BYTES));
+  (itemSizeBytes <= 4 ? 8 : itemSizeBytes <= 12 ? 16 : itemSizeBytes <= 28 ? 32
+    : roundUp(itemSizeBytes + 4, LINE_BYTES));
 
 /** @param {string} detail @returns {never} */
 const refuse = (detail) => { throw new TernError(STATUS.ERR_ARGUMENT, detail); };
@@ -69,14 +70,15 @@ function geometryOf(itemSizeBytes, capacityItems, flags) {
 /**
  * The geometry of a description. Throws TernError (ERR_ARGUMENT) and says what is wrong with it.
  *
- * @param {{ itemSizeBytes: number, capacityItems?: number, waitable?: boolean, sequenced?: boolean, paged?: boolean }} desc
+ * @param {import('./ring.mjs').RingDesc} desc
  * @returns {RingGeometry}
  */
 export function describedGeometry({ itemSizeBytes, capacityItems = 0, waitable, sequenced, paged }) {
   if (!Number.isInteger(itemSizeBytes) || itemSizeBytes < 1 || itemSizeBytes > MAX_UINT32)
     refuse(`itemSizeBytes must be a whole number from 1 to 2^32 - 1, not ${itemSizeBytes}`);
   if (!Number.isInteger(capacityItems) || capacityItems < 0 || capacityItems > RING_MAX_CAPACITY_ITEMS)
-    refuse(`capacityItems must be a whole number up to 2^30, or 0 for ${RING_DEFAULT_CAPACITY_ITEMS}; not ${capacityItems}`);
+    refuse(`capacityItems must be a whole number up to 2^30, or 0 for ${RING_DEFAULT_CAPACITY_ITEMS}; `
+      + `not ${capacityItems}`);
   if (paged && waitable) refuse('a paged ring cannot be waitable: its consumer may not say that it sleeps; use a bell');
   let capacity = 1;
   while (capacity < (capacityItems || RING_DEFAULT_CAPACITY_ITEMS)) capacity *= 2;
@@ -89,13 +91,15 @@ export function describedGeometry({ itemSizeBytes, capacityItems = 0, waitable, 
 function checkFits(memory, offset, g, what) {
   memory.checkPlace(offset, g.totalSizeBytes, what);
   if ((g.flags & RING_PAGED) !== 0 && (memory.start + offset) % PAGE_BYTES !== 0)
-    throw new TernError(STATUS.ERR_ALIGNMENT, `${what}: offset ${offset} of a paged ring is no multiple of ${PAGE_BYTES}`);
+    throw new TernError(STATUS.ERR_ALIGNMENT,
+      `${what}: offset ${offset} of a paged ring is no multiple of ${PAGE_BYTES}`);
 }
 
 /** The word with both indices behind it: int32, as Atomics have it. @param {number} index */
 export const wordOf = (index) => index << 1;
 
-/** What the sequence of the slot for item `index` holds before it is filled. @param {number} index @param {number} capacity */
+/** What the sequence of the slot for item `index` holds before it is filled.
+ *  @param {number} index @param {number} capacity */
 export const sequenceBefore = (index, capacity) => (index + 1 - capacity) << 1;
 
 /**
@@ -137,16 +141,18 @@ export function loadGeometry(memory, offset, magic, what) {
   // [RING-0] the header after the magic; pairs with format, here and in C
   const seen = Atomics.load(memory.words(offset, 4), 0);
   if (seen === 0) throw new TernError(STATUS.ERR_NOT_READY, `${what} at offset ${offset}`);
-  const corrupt = (/** @type {string} */ why) => new TernError(STATUS.ERR_CORRUPT, `${what} at offset ${offset}: ${why}`);
+  const place = `${what} at offset ${offset}`;
+  const corrupt = (/** @type {string} */ why) => new TernError(STATUS.ERR_CORRUPT, `${place}: ${why}`);
   if (seen !== (magic | 0)) throw corrupt(`it begins with 0x${(seen >>> 0).toString(16)}, not 0x${magic.toString(16)}`);
   const at = offset + RING_SHARED.geometry;
   const version = memory.data(at, 4).getUint32(0, true);
   const copy = version === LAYOUT_VERSION ? copyGeometry(memory, at, RING_GEOMETRY.size) : null;
   if (version !== LAYOUT_VERSION)
-    throw new TernError(STATUS.ERR_VERSION, `${what} at offset ${offset} has layout ${version}, this package ${LAYOUT_VERSION}`);
+    throw new TernError(STATUS.ERR_VERSION, `${place} has layout ${version}, this package ${LAYOUT_VERSION}`);
   if (copy === null) throw corrupt('the check of its geometry is wrong');
   const field = (/** @type {number} */ place) => copy.getUint32(place, true);
-  const g = geometryOf(field(RING_GEOMETRY.itemSizeBytes), field(RING_GEOMETRY.capacityItems), field(RING_GEOMETRY.flags));
+  const g = geometryOf(field(RING_GEOMETRY.itemSizeBytes), field(RING_GEOMETRY.capacityItems),
+    field(RING_GEOMETRY.flags));
   const fits = g !== null && field(RING_GEOMETRY.layoutVersion) === LAYOUT_VERSION
     && g.slotSizeBytes === field(RING_GEOMETRY.slotSizeBytes)
     && BigInt(g.totalSizeBytes) === copy.getBigUint64(RING_GEOMETRY.totalSizeBytes, true);

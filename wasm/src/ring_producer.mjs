@@ -9,7 +9,8 @@ import { deadline } from './wait.mjs';
 
 /** @typedef {import('./ring_items.mjs').NumberArray} NumberArray */
 /** @typedef {import('./ring_items.mjs').Numbers} Numbers */
-/** @typedef {import('./ring_end.mjs').EndOptions & { type?: import('./ring_items.mjs').NumberArrayType }} RingOptions */
+/** @typedef {import('./ring_items.mjs').NumberArrayType} NumberArrayType */
+/** @typedef {import('./ring_end.mjs').EndOptions & { type?: NumberArrayType }} RingOptions */
 
 const NO_CALL = () => new TernError(STATUS.ERR_STATE, 'use Ring.producer() or Ring.consumer()');
 
@@ -115,23 +116,23 @@ export class RingProducer extends ProducerEnd {
 
   /** Wait until a slot is free. @param {number} [timeoutMs] 0 looks once
    *  @returns {boolean} true: the next tryPush or reserve succeeds; false: the time has passed */
-  wait(timeoutMs = Infinity) { return this.waitFor(timeoutMs, 'wait'); }
+  wait(timeoutMs = Infinity) { return this.waitFor(1, timeoutMs, 'wait'); }
 
   /** The same without blocking. @param {number} [timeoutMs] @returns {Promise<boolean>} */
-  async waitAsync(timeoutMs = Infinity) { return this.waitForAsync(timeoutMs, 'waitAsync'); }
+  async waitAsync(timeoutMs = Infinity) { return this.waitForAsync(1, timeoutMs, 'waitAsync'); }
 
   /** Wait for space, then push. @param {Numbers} item @param {number} [timeoutMs]
    *  @returns {boolean} false: the time has passed */
   pushWait(item, timeoutMs = Infinity) {
     if (item.length !== this.itemLength) wrongLength(this.what, item.length, this.itemLength);
-    return this.waitFor(timeoutMs, 'pushWait') && this.tryPush(item);
+    return this.waitFor(1, timeoutMs, 'pushWait') && this.tryPush(item);
   }
 
   /** The same without blocking; item must stay as it is until then.
    *  @param {Numbers} item @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async pushAsync(item, timeoutMs = Infinity) {
     if (item.length !== this.itemLength) wrongLength(this.what, item.length, this.itemLength);
-    return await this.waitForAsync(timeoutMs, 'pushAsync') && this.tryPush(item);
+    return await this.waitForAsync(1, timeoutMs, 'pushAsync') && this.tryPush(item);
   }
 
   /** Push all items of an array, waiting for space as often as it takes.
@@ -141,7 +142,7 @@ export class RingProducer extends ProducerEnd {
     const count = this.countIn(source);
     const end = deadline(timeoutMs);
     let done = 0;
-    while (done < count && this.waitFor(timeLeft(end), 'pushManyWait'))
+    while (done < count && this.waitFor(1, timeLeft(end), 'pushManyWait'))
       done += this.tryPushMany(source, done, count - done);
     return done;
   }
@@ -151,24 +152,9 @@ export class RingProducer extends ProducerEnd {
     const count = this.countIn(source);
     const end = deadline(timeoutMs);
     let done = 0;
-    while (done < count && await this.waitForAsync(timeLeft(end), 'pushManyAsync'))
+    while (done < count && await this.waitForAsync(1, timeLeft(end), 'pushManyAsync'))
       done += this.tryPushMany(source, done, count - done);
     return done;
-  }
-
-  /** @protected @param {number} timeoutMs @param {string} call */
-  waitFor(timeoutMs, call) {
-    this.mayWait(call);
-    const patience = this.patience.begin(this.spin, this.role, timeoutMs);
-    if (!this.waitSpace(1, patience, call)) return false;
-    patience.found();
-    return true;
-  }
-
-  /** @protected @param {number} timeoutMs @param {string} call */
-  async waitForAsync(timeoutMs, call) {
-    this.mayWaitAsync(call);
-    return this.waitSpaceAsync(1, this.newPatience(timeoutMs), call);
   }
 
   /** Items in an array. @protected @param {Numbers} source */

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ring_producer_end.mjs: space, publication and waiting of a producer: what the producers of both layouts of a ring, and
-// of a stream, have in common.
+// ring_producer_end.mjs: space, publication and waiting of a producer: what the producers of both layouts of a ring,
+// and of a stream, have in common.
 import { RING_INDEX_MASK, STATUS } from './layout.mjs';
 import { RingEnd } from './ring_end.mjs';
 import { CLOSED, CONSUMER, PRODUCER, WORD, loadIndices, wordOf } from './ring_layout.mjs';
-import { sleepOn, sleepOnAsync } from './ring_wait.mjs';
 import { TernError } from './status.mjs';
 import { wake } from './wait.mjs';
 
 /** @typedef {import('./ring_end.mjs').Ringer} Ringer */
-/** @typedef {import('./ring_wait.mjs').Patience} Patience */
 
 /** The producer's end of a ring or stream. */
 export class ProducerEnd extends RingEnd {
@@ -62,41 +60,41 @@ export class ProducerEnd extends RingEnd {
     if (this.bell !== null) this.bell.ring(this.bellSource);
   }
 
-  /** Wait until so many slots are free. The caller has begun the patience: several waits of one call share a time-out.
-   *  @protected @param {number} want @param {Patience} patience @param {string} call */
-  waitSpace(want, patience, call) {
-    while (this.space(want) !== want) {
-      this.throwIfFailed(this.status, call);
-      const mostMs = patience.next();
-      if (mostMs < 0) return false;
-      if (mostMs > 0) sleepOn(patience, this.ends, CONSUMER, this.ends, CONSUMER + WORD, this.headSeen(), mostMs);
-    }
-    return true;
+  /** The consumer's word when it was last looked at. Neither closed nor corrupt: the limit is its head, one capacity
+   *  on. @protected @override */
+  get sleepBefore() { return wordOf(this.limit - this.capacityItems); }
+
+  /** @protected @override */
+  get sleepWords() { return this.ends; }
+
+  /** @protected @override */
+  get sleepIndex() { return CONSUMER + WORD; }
+
+  /** @protected @override @param {number} want slots; bytes of a record in a stream */
+  sees(want) {
+    if (this.ends.length === 0) this.renew();
+    return this.space(want) === want;
   }
 
-  /** The same without blocking. @protected @param {number} want @param {Patience} patience @param {string} call */
-  async waitSpaceAsync(want, patience, call) {
-    if (this.turns.isDue()) await this.turns.turn();
-    for (;;) {
-      if (this.ends.length === 0) this.renew();
-      if (this.space(want) === want) return true;
-      this.throwIfFailed(this.status, call);
-      const mostMs = patience.next();
-      if (mostMs < 0) return false;
-      await sleepOnAsync(patience, this.ends, CONSUMER, this.ends, CONSUMER + WORD, this.headSeen(), mostMs);
-      this.turns.slept();
-    }
+  /** Wait until there is space. @protected @param {number} want for sees() @param {number} timeoutMs
+   *  @param {string} call */
+  waitFor(want, timeoutMs, call) {
+    this.mayWait(call);
+    return this.sees(want) || this.block(timeoutMs, call, want);
   }
 
-  /** The consumer's word when it was last looked at. Neither closed nor corrupt: the limit is its head, one capacity on.
-   *  @protected */
-  headSeen() { return wordOf(this.limit - this.capacityItems); }
+  /** The same without blocking. @protected @param {number} want @param {number} timeoutMs @param {string} call */
+  async waitForAsync(want, timeoutMs, call) {
+    this.mayWaitAsync(call);
+    return this.blockAsync(timeoutMs, call, want);
+  }
 
   /**
    * Why a call found no space: OK: it is just full; ERR_CLOSED: the consumer closed; ERR_CORRUPT: the consumer's
    * index made no sense. Role: producer. Progress: wait-free. Order: [RING-3]. Crash: changes nothing shared.
    *
    * @returns {number} one of STATUS
+   * @override
    */
   get status() {
     if (this.ends.length === 0) this.renew();

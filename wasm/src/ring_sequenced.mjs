@@ -12,7 +12,8 @@ import { wake } from './wait.mjs';
 /** @typedef {import('./ring_items.mjs').Numbers} Numbers */
 
 /** The words of all slots; a slot's last is its sequence.
- *  @param {import('./memory.mjs').Memory} memory @param {number} offset @param {import('./ring_layout.mjs').RingGeometry} g */
+ *  @param {import('./memory.mjs').Memory} memory @param {number} offset
+ *  @param {import('./ring_layout.mjs').RingGeometry} g */
 const slotWordsOf = (memory, offset, g) => memory.words(offset + g.itemsOffset, g.capacityItems * g.slotSizeBytes);
 
 export class SequencedProducer extends RingProducer {
@@ -134,8 +135,8 @@ export class SequencedConsumer extends RingConsumer {
   loadTail() {
     if (this.isFilled()) return true;
     // then it holds what the last lap left in it, or somebody lies
-    const word = Atomics.load(this.words, this.sleepIndex()) & ~RING_SLEEP;
-    if (word !== this.sleepBefore() && word !== (this.head + 1) << 1) this.failure = STATUS.ERR_CORRUPT;
+    const word = Atomics.load(this.words, this.sleepIndex) & ~RING_SLEEP;
+    if (word !== this.sleepBefore && word !== (this.head + 1) << 1) this.failure = STATUS.ERR_CORRUPT;
     return false;
   }
 
@@ -150,13 +151,13 @@ export class SequencedConsumer extends RingConsumer {
   seeMore() {}
 
   /** @protected @override */
-  sleepWords() { return this.words; }
+  get sleepWords() { return this.words; }
 
   /** @protected @override */
-  sleepIndex() { return (this.head & this.mask) * this.slotWords + this.slotWords - 1; }
+  get sleepIndex() { return (this.head & this.mask) * this.slotWords + this.slotWords - 1; }
 
   /** @protected @override */
-  sleepBefore() { return sequenceBefore(this.head, this.capacityItems); }
+  get sleepBefore() { return sequenceBefore(this.head, this.capacityItems); }
 
   /** The item at head, which is there, into an array. @protected @param {NumberArray} out @param {number} to */
   take(out, to) {

@@ -28,6 +28,9 @@ export class TernError extends Error {
   }
 }
 
+/** Whether it was thrown because the other side has closed: the end of an iteration. @param {unknown} error */
+export const isClosed = (error) => error instanceof TernError && error.status === STATUS.ERR_CLOSED;
+
 /**
  * Throw if the status is a failure.
  *

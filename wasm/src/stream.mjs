@@ -48,7 +48,8 @@ const WHAT = 'stream';
 function streamGeometry({ capacityBytes = 0, waitable, paged }) {
   if (!Number.isInteger(capacityBytes) || capacityBytes < 0 || capacityBytes > STREAM_MAX_CAPACITY_BYTES) {
     throw new TernError(STATUS.ERR_ARGUMENT,
-      `capacityBytes must be a whole number up to 2^33, or 0 for ${STREAM_DEFAULT_CAPACITY_BYTES}; not ${capacityBytes}`);
+      `capacityBytes must be a whole number up to 2^33, or 0 for ${STREAM_DEFAULT_CAPACITY_BYTES}; `
+      + `not ${capacityBytes}`);
   }
   const bytes = Math.max(capacityBytes || STREAM_DEFAULT_CAPACITY_BYTES, STREAM_MIN_CAPACITY_BYTES);
   const capacityItems = Math.ceil(bytes / STREAM_UNIT_BYTES);

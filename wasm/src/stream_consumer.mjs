@@ -3,7 +3,7 @@
 import { STATUS, STREAM_PADDING, STREAM_UNIT_BYTES } from './layout.mjs';
 import { Blocks } from './ring_items.mjs';
 import { ConsumerEnd } from './ring_consumer_end.mjs';
-import { TernError } from './status.mjs';
+import { TernError, isClosed } from './status.mjs';
 import { unitsOf } from './stream_producer.mjs';
 
 const decoder = new TextDecoder();
@@ -162,21 +162,22 @@ export class StreamConsumer extends ConsumerEnd {
     return true;
   }
 
-  /** Wait until there is a record, then peek. @param {number} [timeoutMs] @returns {Record | null} null: the time has passed */
-  peekWait(timeoutMs = Infinity) { return this.waitRecord(timeoutMs, 'peekWait') ? this.record : null; }
+  /** Wait until there is a record, then peek. @param {number} [timeoutMs]
+   *  @returns {Record | null} null: the time has passed */
+  peekWait(timeoutMs = Infinity) { return this.waitFor(timeoutMs, 'peekWait') ? this.record : null; }
 
   /** The same without blocking. @param {number} [timeoutMs] @returns {Promise<Record | null>} */
   async peekAsync(timeoutMs = Infinity) {
-    return await this.waitRecordAsync(timeoutMs, 'peekAsync') ? this.record : null;
+    return await this.waitForAsync(timeoutMs, 'peekAsync') ? this.record : null;
   }
 
   /** Wait until there is a record, then receive it. @param {Uint8Array} out @param {number} [timeoutMs]
    *  @returns {boolean} false: the time has passed */
-  receiveWait(out, timeoutMs = Infinity) { return this.waitRecord(timeoutMs, 'receiveWait') && this.take(out); }
+  receiveWait(out, timeoutMs = Infinity) { return this.waitFor(timeoutMs, 'receiveWait') && this.take(out); }
 
   /** The same without blocking. @param {Uint8Array} out @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async receiveAsync(out, timeoutMs = Infinity) {
-    return await this.waitRecordAsync(timeoutMs, 'receiveAsync') && this.take(out);
+    return await this.waitForAsync(timeoutMs, 'receiveAsync') && this.take(out);
   }
 
   /** All records until the producer has closed, each copied. Errors but ERR_CLOSED are thrown.
@@ -184,9 +185,9 @@ export class StreamConsumer extends ConsumerEnd {
   async *[Symbol.asyncIterator]() {
     for (;;) {
       try {
-        await this.waitRecordAsync(Infinity, 'for await');
+        await this.waitForAsync(Infinity, 'for await');
       } catch (error) {
-        if (error instanceof TernError && error.status === STATUS.ERR_CLOSED) return;
+        if (isClosed(error)) return;
         throw error;
       }
       const { kind } = this.record;
@@ -196,33 +197,8 @@ export class StreamConsumer extends ConsumerEnd {
     }
   }
 
-  /** Padding alone is no record: then another turn, with what is left of the time.
-   *  @protected @param {number} timeoutMs @param {string} call */
-  waitRecord(timeoutMs, call) {
-    this.mayWait(call);
-    const patience = this.patience.begin(this.spin, this.role, timeoutMs);
-    for (;;) {
-      // a look before peek's, which pauses when it finds nothing
-      if ((this.limit !== this.head || this.seeItems()) && this.seeRecord()) break;
-      this.throwIfFailed(this.status, call);
-      if (!this.waitItems(patience, call)) return false;
-    }
-    patience.found();
-    return true;
-  }
-
-  /** @protected @param {number} timeoutMs @param {string} call */
-  async waitRecordAsync(timeoutMs, call) {
-    this.mayWaitAsync(call);
-    const patience = this.newPatience(timeoutMs);
-    for (;;) {
-      if (this.turns.isDue()) await this.turns.turn();
-      if (this.ends.length === 0) this.renew();
-      if ((this.limit !== this.head || this.seeItems()) && this.seeRecord()) return true;
-      this.throwIfFailed(this.status, call);
-      if (!await this.waitItemsAsync(patience, call)) return false;
-    }
-  }
+  /** @protected @override padding alone is no record */
+  sees() { return super.sees() && this.seeRecord(); }
 
   /** @override units that can't be read are there, and still no record will come */
   get status() {

@@ -158,50 +158,32 @@ export class StreamProducer extends ProducerEnd {
    *  @returns {boolean} false: the time has passed */
   sendWait(kind, data = null, timeoutMs = Infinity) {
     const bytes = bytesOf(data);
-    return this.waitRoom(bytes.length, timeoutMs, 'sendWait') && this.sendBytes(kind, bytes);
+    return this.waitFor(bytes.length, timeoutMs, 'sendWait') && this.sendBytes(kind, bytes);
   }
 
   /** The same without blocking; data must stay as it is until then.
    *  @param {number} kind @param {RecordData} [data] @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async sendAsync(kind, data = null, timeoutMs = Infinity) {
     const bytes = bytesOf(data);
-    return await this.waitRoomAsync(bytes.length, timeoutMs, 'sendAsync') && this.sendBytes(kind, bytes);
+    return await this.waitForAsync(bytes.length, timeoutMs, 'sendAsync') && this.sendBytes(kind, bytes);
   }
 
   /** Wait for room, then reserve. @param {number} length @param {number} [timeoutMs]
    *  @returns {boolean} false: the time has passed */
   reserveWait(length, timeoutMs = Infinity) {
-    return this.waitRoom(length, timeoutMs, 'reserveWait') && this.reserve(length);
+    return this.waitFor(length, timeoutMs, 'reserveWait') && this.reserve(length);
   }
 
   /** The same without blocking. @param {number} length @param {number} [timeoutMs] @returns {Promise<boolean>} */
   async reserveAsync(length, timeoutMs = Infinity) {
-    return await this.waitRoomAsync(length, timeoutMs, 'reserveAsync') && this.reserve(length);
+    return await this.waitForAsync(length, timeoutMs, 'reserveAsync') && this.reserve(length);
   }
 
-  /** Until the record fits: first perhaps for the padding's space, then for the record's, which is more than enough for
-   *  the padding too; one time-out for both. @protected @param {number} length @param {number} timeoutMs @param {string} call */
-  waitRoom(length, timeoutMs, call) {
-    this.mayWait(call);
-    const patience = this.patience.begin(this.spin, this.role, timeoutMs);
-    while (!this.hasRoom(length)) {
-      this.throwIfFailed(this.status, call);
-      if (!this.waitSpace(unitsOf(length), patience, call)) return false;
-    }
-    patience.found();
-    return true;
-  }
-
-  /** @protected @param {number} length @param {number} timeoutMs @param {string} call */
-  async waitRoomAsync(length, timeoutMs, call) {
-    this.mayWaitAsync(call);
-    const patience = this.newPatience(timeoutMs);
-    for (;;) {
-      if (this.ends.length === 0) this.renew();
-      if (this.hasRoom(length)) return true;
-      this.throwIfFailed(this.status, call);
-      if (!await this.waitSpaceAsync(unitsOf(length), patience, call)) return false;
-    }
+  /** Whether the record fits. First perhaps the padding's space is waited for, then the record's; one time-out for
+   *  both. @protected @override @param {number} length */
+  sees(length) {
+    if (this.ends.length === 0) this.renew();
+    return this.hasRoom(length);
   }
 
   /** @override */

@@ -5,11 +5,14 @@
 //
 // back is the writer's, front the reader's, ready nobody's. All words here are int32, as Atomics have them.
 import {
-  SEPARATION, TRIPLE_BUFFER, TRIPLE_FRAME_SHIFT, TRIPLE_FRESH, TRIPLE_FRONT_SHIFT, TRIPLE_GEOMETRY, TRIPLE_INDEX_MASK,
-  TRIPLE_MAGIC, TRIPLE_MAX_BUFFER_BYTES, TRIPLE_READY_SHIFT, TRIPLE_SHARED, TRIPLE_SLEEP, TRIPLE_START,
+  SEPARATION, STATUS, TRIPLE_BUFFER, TRIPLE_FRAME_SHIFT, TRIPLE_FRESH, TRIPLE_FRONT_SHIFT, TRIPLE_GEOMETRY,
+  TRIPLE_INDEX_MASK, TRIPLE_MAGIC, TRIPLE_MAX_BUFFER_BYTES, TRIPLE_READY_SHIFT, TRIPLE_SHARED, TRIPLE_SLEEP,
+  TRIPLE_START,
 } from './layout.mjs';
 import { checkGeometry, corrupt, countOf, formatObject, loadGeometry, newGeometry } from './header.mjs';
 import { roundUp } from './memory.mjs';
+import { TernError } from './status.mjs';
+import { Views } from './views.mjs';
 
 /** @typedef {import('./memory.mjs').Memory} Memory */
 
@@ -132,3 +135,10 @@ export function loadTriple(memory, offset) {
 
 /** @param {number} offset @param {string} why */
 export const corruptTriple = (offset, why) => corrupt(KIND, offset, why);
+
+/** The three buffers, by their numbers. @param {Memory} memory @param {number} offset @param {Layout} layout */
+export const viewsOf = (memory, offset, layout) =>
+  [0, 1, 2].map((index) => new Views(memory, offset + bytesAt(layout, index), layout.bufferSizeBytes));
+
+/** @returns {never} */
+export const detached = () => { throw new TernError(STATUS.ERR_STATE, 'this view of a triple buffer was detached'); };

@@ -7,6 +7,21 @@
 import { SPIN_CHECKS, STATUS } from './layout.mjs';
 import { TernError } from './status.mjs';
 
+let drain = 0;
+
+/**
+ * Let some time pass: about a nanosecond a turn, once compiled. A loop that looks at a shared word without a pause
+ * keeps taking its cache line from the thread that is about to write it. JavaScript has no pause instruction
+ * everywhere, so these are multiplications that wait for each other.
+ *
+ * @param {number} turns
+ */
+export function pause(turns) {
+  let x = drain;
+  for (let i = 0; i < turns; i++) x = (Math.imul(x, 0x5bd1e995) + 1) | 0;
+  drain = x;
+}
+
 /** Longest nap of a wait that nobody can wake, in milliseconds. */
 const MOST_NAP_MS = 4;
 /** Naps of what must keep Node's event loop alive, in milliseconds; any number below 2^31 does. */
@@ -89,7 +104,8 @@ export async function sleepAsync(words, index, expected, timeoutMs) {
   return true;
 }
 
-/** Wake all who sleep on the word; call it after the word has changed. @param {Int32Array} words @param {number} index */
+/** Wake all who sleep on the word; call it after the word has changed.
+ *  @param {Int32Array} words @param {number} index */
 export function wake(words, index) {
   Atomics.notify(words, index);
 }
