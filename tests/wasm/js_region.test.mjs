@@ -148,6 +148,15 @@ test('an attachment is a peer until it detaches; all slots taken is FULL', () =>
   assert.equal(Region.look(memory).peers().length, 4);
 });
 
+test('the time of an attachment is told to the millisecond', (t) => {
+  for (const ms of [1795327200000, 1795327200001, 1795327200002, 1795327200003, 1795327200006]) {
+    t.mock.method(Date, 'now', () => ms);
+    const [peer] = Region.attach(fresh(DESC), 0, DESC).peers();
+    t.mock.restoreAll();
+    assert.equal(peer.attachedMs, ms);
+  }
+});
+
 test('who only looks writes nothing, and is told so', () => {
   const memory = fresh(DESC);
   const region = Region.attach(memory, 0, DESC);

@@ -157,7 +157,7 @@ export function listPeers(table) {
       domain: domainName(table.load(at + REGION_PEER.domain)),
       isAlive: lives(word),
       wasHolding,
-      attachedMs: Number(table.loadLong(at + REGION_PEER.attachedNs)) / 1e6,
+      attachedMs: Number(table.loadLong(at + REGION_PEER.attachedNs) / 1000n) / 1e3,   // ns pass 2^53
       program: new TextDecoder().decode(name).replace(/\0.*$/su, ''),
     });
   }
