@@ -30,14 +30,38 @@ const NATIVE_SHARE = 4;
 /** Nobody is that slow: items were lost, and somebody waits for them. */
 const LOST_MS = 60_000;
 
-const { values: options } = parseArgs({ options: {
-  quick: { type: 'boolean', default: false },
-  browsers: { type: 'boolean', default: false },
-  'no-targets': { type: 'boolean', default: false },
-  only: { type: 'string', default: '' },
-  build: { type: 'string', default: 'build' },
-  out: { type: 'string' },
-} });
+const USAGE = 'node bench/js/run.mjs [--quick] [--browsers] [--no-targets] [--only TEXT] [--build FOLDER] [--out FILE]';
+
+/** @param {string} text what was wrong @returns {never} */
+function refuse(text) {
+  console.error(`bench: ${text}\n${USAGE}`);
+  process.exit(2);
+}
+
+function readOptions() {
+  try {
+    return parseArgs({ options: {
+      quick: { type: 'boolean', default: false },
+      browsers: { type: 'boolean', default: false },
+      'no-targets': { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      build: { type: 'string', default: 'build' },
+      out: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    } }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+const options = readOptions();
+if (options.help) {
+  console.log(`${USAGE}\nThe head of the file explains each.`);
+  process.exit(0);
+}
+if (!cells.some(({ name }) => name.includes(options.only))) {
+  refuse(`no cell's name has '${options.only}'; there are: ${cells.map(({ name }) => name).join('; ')}`);
+}
 
 /** What a promise brings, or an error that says who waits in vain. */
 async function inTime(promise, what) {
